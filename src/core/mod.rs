@@ -1,0 +1,15 @@
+//! The names of the domain. No I/O, no async runtime, no terminal.
+
+pub mod error;
+pub mod ids;
+pub mod integration;
+pub mod lang;
+pub mod member;
+pub mod message;
+pub mod operation;
+pub mod permit;
+pub mod quota;
+pub mod room;
+pub mod secret;
+pub mod text;
+pub mod time;

@@ -1,0 +1,8 @@
+//! larkdeck: the terminal operations console for Feishu/Lark incident response.
+//!
+//! `ARCHITECTURE.md` is the map. In short: `core` names the domain; `ledger` decides who may call the
+//! platform; `feishu` speaks to it; `store` keeps everything and is the bus between processes; `service`
+//! is what larkdeck does, without a screen; `app` is the console's state machine, `tui` draws it and
+//! `runtime` carries out what it asks for; `cli` is the same for scripts; `sim` is a platform to test on.
+
+pub mod core;
