@@ -6,3 +6,4 @@
 //! `runtime` carries out what it asks for; `cli` is the same for scripts; `sim` is a platform to test on.
 
 pub mod core;
+pub mod sim;
