@@ -1,0 +1,3 @@
+//! The headless commands: what the console does, for scripts.
+
+pub mod args;
