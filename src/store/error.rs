@@ -1,0 +1,256 @@
+//! What can go wrong in the store, and what to do about it.
+
+use std::path::PathBuf;
+
+use crate::core::error::{Hint, Kind, Problem};
+
+/// An error of the store.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The URL names no store that larkdeck can open.
+    #[error("{url:?} is not a store: {reason}")]
+    BadUrl {
+        /// What was given, without a password.
+        url: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// There is no store and none was to be made.
+    #[error("there is no store at {}", path.display())]
+    Missing {
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// A newer larkdeck made the store.
+    #[error("the store {place} has schema version {found}; this larkdeck knows versions up to {known}")]
+    Newer {
+        /// Which store.
+        place: String,
+        /// Its version.
+        found: i64,
+        /// The newest version that this program knows.
+        known: i64,
+    },
+    /// The file is no store, or it is damaged.
+    #[error("the store {place} is damaged or no store at all: {reason}")]
+    Corrupt {
+        /// Which store.
+        place: String,
+        /// What the engine says.
+        reason: String,
+    },
+    /// No room left on the disk.
+    #[error("cannot {doing}: the disk of the store {place} is full")]
+    Full {
+        /// What was being done.
+        doing: &'static str,
+        /// Which store.
+        place: String,
+    },
+    /// Somebody else holds the write lock for too long.
+    #[error("cannot {doing}: the store {place} is locked by another process")]
+    Locked {
+        /// What was being done.
+        doing: &'static str,
+        /// Which store.
+        place: String,
+    },
+    /// The file, its folder or its journal may not be read or written.
+    #[error("cannot {doing}: no permission for the store {place}: {reason}")]
+    Denied {
+        /// What was being done.
+        doing: &'static str,
+        /// Which store.
+        place: String,
+        /// What the engine or the system says.
+        reason: String,
+    },
+    /// The engine failed in another way.
+    #[error("cannot {doing}: the store {place} failed: {reason}")]
+    Engine {
+        /// What was being done.
+        doing: &'static str,
+        /// Which store.
+        place: String,
+        /// What the engine says.
+        reason: String,
+    },
+    /// A stored value is not what it should be.
+    #[error("the store holds a {what} that cannot be read: {reason}")]
+    Data {
+        /// What kind of value.
+        what: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The key file could not be read or written.
+    #[error("cannot use the key file {}: {reason}", path.display())]
+    KeyFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// Others can read the key file.
+    #[error("the key file {} can be read by others (mode {mode:04o})", path.display())]
+    KeyExposed {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+        /// The bits that it should have.
+        wanted: u32,
+    },
+    /// The command or variable that should give the key gave none.
+    #[error("cannot read the key from {origin}: {reason}")]
+    KeySource {
+        /// `LARKDECK_KEY` or the command.
+        origin: String,
+        /// Why.
+        reason: String,
+    },
+    /// The store has sealed secrets, and the ring lacks the key.
+    #[error("the key {key_id} that seals the secrets of this store is not in the key ring {ring}")]
+    KeyLost {
+        /// Id of the key.
+        key_id: String,
+        /// Where the ring is.
+        ring: String,
+    },
+    /// No key of that id in the ring.
+    #[error("there is no key {key_id} in the ring; it has {known}")]
+    NoSuchKey {
+        /// What was asked for.
+        key_id: String,
+        /// Ids of the ring.
+        known: String,
+    },
+    /// The key cannot be dropped or changed.
+    #[error("the key {key_id} stays: {reason}")]
+    KeyInUse {
+        /// Id of the key.
+        key_id: String,
+        /// Why.
+        reason: String,
+    },
+    /// A sealed secret was changed, or moved to another row.
+    #[error("the sealed {column} of {row} does not open: it was changed, or sealed for another row")]
+    Tampered {
+        /// Which secret.
+        column: String,
+        /// Of which row.
+        row: String,
+    },
+    /// The name is taken.
+    #[error("there is already an integration named {name:?}")]
+    NameTaken {
+        /// The name.
+        name: String,
+    },
+    /// The app is another integration's.
+    #[error("the app {app} already belongs to the integration {by:?}")]
+    AppTaken {
+        /// The app.
+        app: String,
+        /// The integration that has it.
+        by: String,
+    },
+    /// War Room is on elsewhere (R37).
+    #[error("{by:?} has War Room; disable it there first")]
+    WarRoomHeld {
+        /// The integration that has it.
+        by: String,
+    },
+    /// A member's id or email is another member's.
+    #[error("the {what} {value:?} belongs to another member")]
+    MemberTaken {
+        /// `id`, `email`.
+        what: &'static str,
+        /// Its value.
+        value: String,
+    },
+    /// Nothing of that id or name.
+    #[error("there is no {what} {key:?}")]
+    NotFound {
+        /// What was looked for.
+        what: &'static str,
+        /// By which id or name.
+        key: String,
+    },
+    /// The store was closed.
+    #[error("the store is closed")]
+    Closed,
+}
+
+impl StoreError {
+    /// Nothing of that id or name.
+    pub(crate) fn not_found(what: &'static str, key: impl ToString) -> Self {
+        Self::NotFound { what, key: key.to_string() }
+    }
+
+    /// A stored value that cannot be read.
+    pub(crate) fn data(what: &'static str, reason: impl ToString) -> Self {
+        Self::Data { what, reason: reason.to_string() }
+    }
+}
+
+impl Problem for StoreError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::BadUrl { .. }
+            | Self::Missing { .. }
+            | Self::Newer { .. }
+            | Self::KeyFile { .. }
+            | Self::KeyExposed { .. }
+            | Self::KeySource { .. }
+            | Self::KeyLost { .. }
+            | Self::Tampered { .. } => Kind::Config,
+            Self::Corrupt { .. }
+            | Self::Full { .. }
+            | Self::Locked { .. }
+            | Self::Denied { .. }
+            | Self::Engine { .. }
+            | Self::Data { .. }
+            | Self::Closed => Kind::Storage,
+            Self::NameTaken { .. }
+            | Self::AppTaken { .. }
+            | Self::WarRoomHeld { .. }
+            | Self::MemberTaken { .. }
+            | Self::KeyInUse { .. } => Kind::Refused,
+            Self::NotFound { .. } | Self::NoSuchKey { .. } => Kind::NotFound,
+        }
+    }
+
+    fn hint(&self) -> Option<Hint> {
+        let text = match self {
+            Self::BadUrl { .. } => "Write the store as sqlite:PATH.".to_owned(),
+            Self::Missing { .. } => "Add an integration first, or name the store with --store.".to_owned(),
+            Self::Newer { .. } => "Use the newer larkdeck on this store, or another store.".to_owned(),
+            Self::Corrupt { .. } => {
+                "Move the file away and restore a backup; `sqlite3 FILE .recover` saves what can be read."
+                    .to_owned()
+            }
+            Self::Full { .. } => "Free some space on that disk; larkdeck goes on by itself.".to_owned(),
+            Self::Locked { .. } => {
+                "Look for a process that keeps the file open in a transaction (`fuser FILE`).".to_owned()
+            }
+            Self::Denied { .. } => {
+                "Give this user write permission for the store's folder and its files.".to_owned()
+            }
+            Self::KeyExposed { path, wanted, .. } => format!("chmod {wanted:o} {}", path.display()),
+            Self::KeyFile { .. } | Self::KeySource { .. } => {
+                "LARKDECK_KEY_FILE names the key file; it has to be yours and readable.".to_owned()
+            }
+            Self::KeyLost { .. } => {
+                "Bring the key file back (LARKDECK_KEY_FILE), or remove the integration and add \
+                                     it again with its secrets. No new key is made over sealed secrets."
+                    .to_owned()
+            }
+            Self::Tampered { .. } => "Enter the secret again with `larkdeck integration edit`.".to_owned(),
+            Self::WarRoomHeld { by } => format!("larkdeck integration war-room disable {by:?}"),
+            Self::KeyInUse { .. } | Self::NoSuchKey { .. } => "See `larkdeck key list`.".to_owned(),
+            _ => return None,
+        };
+        Some(text)
+    }
+}
