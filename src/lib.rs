@@ -8,5 +8,6 @@
 pub mod cli;
 pub mod config;
 pub mod core;
+pub mod service;
 pub mod sim;
 pub mod store;
