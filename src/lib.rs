@@ -11,3 +11,5 @@ pub mod core;
 pub mod service;
 pub mod sim;
 pub mod store;
+#[cfg(feature = "tui")]
+pub mod tui;
