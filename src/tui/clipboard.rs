@@ -67,8 +67,8 @@ mod tests {
 
     #[test]
     fn what_no_terminal_takes_is_not_sent() {
-        assert!(osc52(&"x".repeat(56_245), Wrap::None).is_some());
-        assert!(osc52(&"x".repeat(56_246), Wrap::None).is_none());
+        assert!(osc52(&"x".repeat(56_244), Wrap::None).is_some());
+        assert!(osc52(&"x".repeat(56_245), Wrap::None).is_none());
     }
 
     #[test]

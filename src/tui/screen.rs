@@ -175,8 +175,11 @@ mod tests {
         for y in 0..size.height {
             for x in 0..size.width {
                 let cell = parser.screen().cell(y, x).unwrap();
-                let text = if cell.is_wide_continuation() { "" } else { cell.contents() };
-                let text = if text.is_empty() && !cell.is_wide_continuation() { " " } else { text };
+                if cell.is_wide_continuation() {
+                    cells.push((String::new(), vt100::Color::Default, vt100::Color::Default, false));
+                    continue;
+                }
+                let text = if cell.contents().is_empty() { " " } else { cell.contents() };
                 cells.push((text.to_owned(), cell.fgcolor(), cell.bgcolor(), cell.bold()));
             }
         }
@@ -193,6 +196,9 @@ mod tests {
 
     fn expected(buffer: &Buffer) -> Vec<(String, vt100::Color, vt100::Color, bool)> {
         let cell = |cell: &Cell| {
+            if cell.symbol().is_empty() {
+                return (String::new(), vt100::Color::Default, vt100::Color::Default, false);
+            }
             let bold = cell.modifier.contains(Modifier::BOLD);
             (cell.symbol().to_owned(), colour(cell.fg), colour(cell.bg), bold)
         };

@@ -55,7 +55,7 @@ const NAMES: [(&str, Color); 17] = [
 ];
 
 /// Reads `#rrggbb` or a name of the sixteen.
-pub fn parse(text: &str) -> Option<Color> {
+pub(super) fn parse(text: &str) -> Option<Color> {
     if let Some(hex) = text.strip_prefix('#').filter(|hex| hex.len() == 6 && hex.is_ascii()) {
         let value = u32::from_str_radix(hex, 16).ok()?;
         let [_, r, g, b] = value.to_be_bytes();
@@ -65,7 +65,7 @@ pub fn parse(text: &str) -> Option<Color> {
 }
 
 /// The colour as a terminal of `depth` can show it.
-pub fn reduce(colour: Color, depth: Depth) -> Color {
+pub(super) fn reduce(colour: Color, depth: Depth) -> Color {
     match (colour, depth) {
         (_, Depth::Mono) => Color::Reset,
         (Color::Rgb(r, g, b), Depth::Indexed) => Color::Indexed(nearest_indexed([r, g, b])),
