@@ -7,6 +7,7 @@
 
 pub mod cli;
 pub mod config;
+pub mod app;
 pub mod core;
 pub mod service;
 pub mod sim;
