@@ -9,6 +9,7 @@ pub mod cli;
 pub mod config;
 pub mod app;
 pub mod core;
+pub mod feishu;
 pub mod service;
 pub mod sim;
 pub mod store;

@@ -9,6 +9,7 @@ pub mod message;
 pub mod operation;
 pub mod permit;
 pub mod quota;
+pub mod readable;
 pub mod room;
 pub mod secret;
 pub mod text;
