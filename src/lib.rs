@@ -5,9 +5,9 @@
 //! is what larkdeck does, without a screen; `app` is the console's state machine, `tui` draws it and
 //! `runtime` carries out what it asks for; `cli` is the same for scripts; `sim` is a platform to test on.
 
+pub mod app;
 pub mod cli;
 pub mod config;
-pub mod app;
 pub mod core;
 pub mod feishu;
 pub mod service;

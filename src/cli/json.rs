@@ -15,7 +15,7 @@ use crate::core::{text::is_hidden, time::Timestamp};
 ///
 /// # Errors
 /// What the writer says.
-pub fn write_line(out: &mut dyn Write, value: &Value) -> io::Result<()> {
+pub(super) fn write_line(out: &mut dyn Write, value: &Value) -> io::Result<()> {
     let mut line = Vec::with_capacity(256);
     value.serialize(&mut Serializer::with_formatter(&mut line, Escaping)).map_err(io::Error::from)?;
     line.push(b'\n');
@@ -23,7 +23,7 @@ pub fn write_line(out: &mut dyn Write, value: &Value) -> io::Result<()> {
 }
 
 /// An instant as JSON; null where there is none.
-pub fn at(at: Option<Timestamp>, zone: &jiff::tz::TimeZone) -> Value {
+pub(super) fn at(at: Option<Timestamp>, zone: &jiff::tz::TimeZone) -> Value {
     at.map_or(Value::Null, |at| Value::String(at.rfc3339(zone)))
 }
 

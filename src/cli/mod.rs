@@ -3,8 +3,99 @@
 pub mod args;
 mod completions;
 pub mod error;
+mod integration;
 mod json;
+mod key;
+mod link;
+mod log;
 pub mod logfile;
+mod member;
 pub mod output;
+mod quota;
+mod room;
+mod room_read;
+mod room_tail;
 mod secrets;
+mod setup;
+mod signal;
+mod sim;
 mod table;
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+pub use setup::{Setup, this_process};
+
+use self::{
+    args::{Command, Global},
+    error::CliError,
+    output::{Output, note},
+    setup::Context,
+};
+use crate::core::error::Kind;
+
+/// How long a command may take to end once it is told to: to hand the connection over, to commit.
+const END_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Runs one headless command and returns the exit code of the process. Errors are on stderr by then.
+pub async fn run(global: Global, command: Command) -> u8 {
+    let cancel = CancellationToken::new();
+    let mut running = Box::pin(dispatch(global, command, cancel.clone()));
+    let (result, signal) = tokio::select! {
+        result = &mut running => (result, None),
+        signal = signal::first() => {
+            cancel.cancel();
+            (tokio::time::timeout(END_PATIENCE, running).await.unwrap_or(Ok(())), Some(signal))
+        }
+    };
+    if let Err(error) = &result {
+        // Nobody is left to tell when stderr is closed.
+        _ = error.write(&mut std::io::stderr());
+    }
+    match (signal, result) {
+        (Some(signal), _) => signal.exit_code(),
+        (None, Ok(())) => 0,
+        (None, Err(error)) => error.exit_code(),
+    }
+}
+
+async fn dispatch(global: Global, command: Command, cancel: CancellationToken) -> Result<(), CliError> {
+    // These need neither settings nor folders, and must work where both are broken.
+    match &command {
+        Command::Completions(args) => return plain(&global, |out| completions::completions(args, out)),
+        Command::Man(args) => return plain(&global, |out| completions::man(args, out)),
+        Command::Sim(args) => return sim::run(args, cancel).await,
+        _ => {}
+    }
+    let setup = Setup::load(global)?;
+    if let Err(error) = setup.start_log() {
+        note(&format!("no log: {}: {error}", setup.paths.log_file().display()));
+    }
+    let mut context = Context::new(setup, cancel);
+    let result = run_command(&mut context, command).await;
+    let closed = context.close().await;
+    result.and(closed)
+}
+
+async fn run_command(context: &mut Context, command: Command) -> Result<(), CliError> {
+    match command {
+        Command::Integration(command) => integration::run(context, command).await,
+        Command::Member(command) => member::run(context, command).await,
+        Command::Link(args) => link::run(context, args).await,
+        Command::Unlink(args) => link::unlink(context, &args.members).await,
+        Command::Room(command) => room::run(context, command).await,
+        Command::Quota(args) => quota::run(context, args).await,
+        Command::Log(args) => log::run(context, &args).await,
+        Command::Key(command) => key::run(context, command).await,
+        Command::Demo(_) | Command::Sim(_) | Command::Completions(_) | Command::Man(_) => {
+            Err(CliError::new(Kind::Usage, "this command does not run without a screen"))
+        }
+    }
+}
+
+fn plain(global: &Global, print: impl FnOnce(&mut Output) -> Result<(), CliError>) -> Result<(), CliError> {
+    let mut out = Output::stdout(global.json, jiff::tz::TimeZone::UTC);
+    print(&mut out)?;
+    out.flush()
+}

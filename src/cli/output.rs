@@ -87,7 +87,7 @@ impl Output {
     ///
     /// # Errors
     /// As [`Self::object`].
-    pub fn table(&mut self, table: &Table) -> Result<(), CliError> {
+    pub(super) fn table(&mut self, table: &Table) -> Result<(), CliError> {
         done(table.write(&mut self.out, self.cells))
     }
 

@@ -6,7 +6,7 @@ use crate::core::text::{SafeText, truncate, width};
 
 /// Where a column's text stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Align {
+pub(super) enum Align {
     /// At the left.
     Left,
     /// At the right: numbers.
@@ -15,7 +15,7 @@ pub enum Align {
 
 /// A table: a header and rows of safe text.
 #[derive(Debug)]
-pub struct Table {
+pub(super) struct Table {
     columns: Vec<(&'static str, Align)>,
     rows: Vec<Vec<SafeText>>,
 }
@@ -82,7 +82,7 @@ impl Table {
 }
 
 /// A CSV cell that no spreadsheet takes for a formula, and no terminal for a command.
-pub fn csv_cell(text: &str) -> String {
+pub(super) fn csv_cell(text: &str) -> String {
     let safe = SafeText::line(text);
     let acts = |c: char| matches!(c, '=' | '+' | '-' | '@' | '\t' | '\r');
     // A full-width sign is normalised to the plain one by some spreadsheets.

@@ -4,9 +4,12 @@
 mod deck;
 pub mod index;
 pub mod link;
+mod open;
 pub mod phone;
 pub mod roster;
 mod view;
 
 pub use deck::{Deck, DeckOptions, Follow, LiveHandle};
+pub use link::plan::LinkPlan;
+pub use open::{KeyOrigin, KeyView, Opening};
 pub use view::*;

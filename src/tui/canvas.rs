@@ -78,8 +78,7 @@ impl<'a> Canvas<'a> {
 
     /// The part of it from column `x`, row `y`, in coordinates of this canvas.
     pub fn sub(&mut self, x: u16, y: u16, width: u16, height: u16) -> Canvas<'_> {
-        let area =
-            Rect::new(self.area.x.saturating_add(x), self.area.y.saturating_add(y), width, height);
+        let area = Rect::new(self.area.x.saturating_add(x), self.area.y.saturating_add(y), width, height);
         self.at(area)
     }
 
@@ -242,7 +241,8 @@ pub fn heal(buffer: &mut Buffer) {
                 continue;
             }
             let wide = text::width(symbol);
-            let whole = wide >= 1 && (1..wide).all(|n| row.get(x + n).is_some_and(|cell| cell.symbol().is_empty()));
+            let whole =
+                wide >= 1 && (1..wide).all(|n| row.get(x + n).is_some_and(|cell| cell.symbol().is_empty()));
             if whole {
                 covered = wide - 1;
             } else {

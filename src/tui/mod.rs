@@ -45,7 +45,9 @@ impl Problem for TuiError {
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::NoTerminal(_) => Some("Run it in a terminal; for scripts there are the commands: larkdeck --help.".to_owned()),
+            Self::NoTerminal(_) => {
+                Some("Run it in a terminal; for scripts there are the commands: larkdeck --help.".to_owned())
+            }
             Self::Theme(error) => error.hint(),
             Self::Terminal { .. } => None,
         }

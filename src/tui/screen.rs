@@ -206,11 +206,7 @@ mod tests {
     }
 
     fn parser(size: Size) -> vt100::Parser {
-        vt100::Parser::new(
-            size.height.try_into().unwrap(),
-            size.width.try_into().unwrap(),
-            0,
-        )
+        vt100::Parser::new(size.height.try_into().unwrap(), size.width.try_into().unwrap(), 0)
     }
 
     fn show(screen: &mut Screen, parser: &mut vt100::Parser, draw: impl FnOnce(&mut Canvas<'_>)) -> usize {
@@ -233,7 +229,12 @@ mod tests {
         for y in 1..height - 2 {
             let n = newest + y;
             let end = canvas.text(1, y, &format!("{n:05} 王伟  "), ground.fg(Color::Indexed(3)));
-            canvas.text(end, y, &format!("支付网关 p99 to {} ms, {}", n * 7, "x".repeat(usize::from(n % 30))), ground);
+            canvas.text(
+                end,
+                y,
+                &format!("支付网关 p99 to {} ms, {}", n * 7, "x".repeat(usize::from(n % 30))),
+                ground,
+            );
         }
         canvas.text(0, height - 1, "footer that stays", ground.add_modifier(Modifier::BOLD));
     }

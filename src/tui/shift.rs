@@ -33,7 +33,8 @@ pub fn find(shown: &Buffer, next: &Buffer) -> Option<Shift> {
         return None;
     }
     let first = rows().position(|(before, after)| before != after)?;
-    let (before, after): (Vec<u64>, Vec<u64>) = rows().map(|(before, after)| (hash(before), hash(after))).unzip();
+    let (before, after): (Vec<u64>, Vec<u64>) =
+        rows().map(|(before, after)| (hash(before), hash(after))).unzip();
     let last = before.iter().zip(&after).rposition(|(before, after)| before != after)?;
     let before = before.get(first..=last)?;
     let after = after.get(first..=last)?;
@@ -42,7 +43,11 @@ pub fn find(shown: &Buffer, next: &Buffer) -> Option<Shift> {
         .flatten()
         .max_by_key(|(saved, _)| *saved)
         .filter(|(saved, _)| *saved >= WORTH_ROWS)
-        .map(|(_, shift)| Shift { top: shift.top + small(first), bottom: shift.bottom + small(first), ..shift })
+        .map(|(_, shift)| Shift {
+            top: shift.top + small(first),
+            bottom: shift.bottom + small(first),
+            ..shift
+        })
 }
 
 /// The longest run of rows that moved by `by`, and how many rows it saves.
@@ -111,7 +116,9 @@ impl Hasher for Fold {
     }
 
     fn write_isize(&mut self, value: isize) {
-        self.write_u64(u64::from_ne_bytes(value.to_ne_bytes().first_chunk::<8>().copied().unwrap_or_default()));
+        self.write_u64(u64::from_ne_bytes(
+            value.to_ne_bytes().first_chunk::<8>().copied().unwrap_or_default(),
+        ));
     }
 }
 

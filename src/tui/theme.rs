@@ -87,7 +87,11 @@ impl Theme {
         let looks = merge(&family)?;
         let style = |role: Role| resolve(&looks, role, depth);
         let ground = style(Role::Ground);
-        Ok(Self { name: name.to_owned(), ground, styles: Role::ALL.iter().map(|role| style(*role)).collect() })
+        Ok(Self {
+            name: name.to_owned(),
+            ground,
+            styles: Role::ALL.iter().map(|role| style(*role)).collect(),
+        })
     }
 
     /// The built-in theme for a dark screen; where even that failed, no colours.
@@ -229,7 +233,8 @@ fn merge(family: &[(String, File)]) -> Result<Looks, ThemeError> {
     for (name, file) in family {
         for (role, look) in &file.roles {
             let Some(role) = Role::parse(role) else {
-                let nearest = Role::nearest(role).map_or_else(String::new, |near| format!("; did you mean {near:?}?"));
+                let nearest =
+                    Role::nearest(role).map_or_else(String::new, |near| format!("; did you mean {near:?}?"));
                 return Err(wrong(name, format!("{role:?} is not a role{nearest}")));
             };
             looks.insert(role, style_of(name, look.clone().full(), &palette)?);
@@ -247,7 +252,12 @@ fn style_of(
     let colour = |name: &str| {
         let text = palette.get(name).copied().unwrap_or(name);
         colour::parse(text).ok_or_else(|| {
-            wrong(theme, format!("{text:?} is neither a name of its palette nor a colour such as #1a2b3c or bright-red"))
+            wrong(
+                theme,
+                format!(
+                    "{text:?} is neither a name of its palette nor a colour such as #1a2b3c or bright-red"
+                ),
+            )
         })
     };
     let mut style = Style::new();

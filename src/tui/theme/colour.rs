@@ -178,9 +178,14 @@ mod tests {
     #[test]
     fn the_environment_sets_the_depth() {
         let depth = |pairs: &[(&str, &str)]| {
-            Depth::of_env(|name| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))
+            Depth::of_env(|name| {
+                pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+            })
         };
-        assert_eq!(depth(&[("TERM", "xterm-256color"), ("NO_COLOR", "1"), ("COLORTERM", "truecolor")]), Depth::Mono);
+        assert_eq!(
+            depth(&[("TERM", "xterm-256color"), ("NO_COLOR", "1"), ("COLORTERM", "truecolor")]),
+            Depth::Mono
+        );
         assert_eq!(depth(&[("TERM", "dumb"), ("COLORTERM", "truecolor")]), Depth::Mono);
         assert_eq!(depth(&[("TERM", "xterm"), ("COLORTERM", "truecolor")]), Depth::True);
         assert_eq!(depth(&[("TERM", "tmux-256color"), ("NO_COLOR", "")]), Depth::Indexed);

@@ -1,0 +1,89 @@
+//! `larkdeck room tail`: follows a room until interrupted.
+
+use tokio_util::sync::CancellationToken;
+
+use super::{error::CliError, room::resolve, room_read, setup::Context};
+use crate::{
+    core::{
+        ids::{ChatId, Seq},
+        time::Timestamp,
+    },
+    service::{Follow, LiveMode},
+};
+
+/// Where the following begins.
+enum Since {
+    Seq(Seq),
+    Time(Timestamp),
+}
+
+pub(super) async fn run(context: &mut Context, room: &str, since: Option<&str>) -> Result<(), CliError> {
+    let since = match since {
+        None => None,
+        Some(text) => Some(match text.parse() {
+            Ok(seq) => Since::Seq(Seq(seq)),
+            Err(_) => Since::Time(room_read::instant(context, text)?),
+        }),
+    };
+    let (deck, view) = context.integration(None).await?;
+    let integration = view.integration.id;
+    // Before the room is looked for: nothing that happens from here on is missed.
+    let head = deck.head().await?;
+    let room = resolve(&deck, &integration, room).await?;
+    let (after, from) = match since {
+        None => (head, None),
+        Some(Since::Seq(seq)) => (seq, None),
+        Some(Since::Time(time)) => (Seq(0), Some(time)),
+    };
+    end_with_the_reader(context.cancel.clone());
+    let live = deck.go_live(&integration, LiveMode::TakePart);
+    let mut tail = Tail { follow: deck.follow(after), chat: room.chat_id, last: after, from };
+    let result = tail.run(context).await;
+    live.stop().await;
+    result
+}
+
+struct Tail {
+    follow: Follow,
+    chat: ChatId,
+    last: Seq,
+    from: Option<Timestamp>,
+}
+
+impl Tail {
+    async fn run(&mut self, context: &mut Context) -> Result<(), CliError> {
+        let lang = context.setup.loaded.lang;
+        loop {
+            let batch = tokio::select! {
+                batch = self.follow.next() => batch?,
+                () = context.cancel.cancelled() => return Ok(()),
+            };
+            for message in &batch.messages {
+                let is_early = self.from.is_some_and(|from| message.body.created_at < from);
+                if message.body.chat_id != self.chat || message.seq <= self.last || is_early {
+                    continue;
+                }
+                self.last = message.seq;
+                room_read::print(&mut context.out, message, lang)?;
+            }
+            context.out.flush()?;
+        }
+    }
+}
+
+/// Ends the command when the reader of stdout goes away, also while there is nothing to print.
+fn end_with_the_reader(cancel: CancellationToken) {
+    use rustix::event::{PollFd, PollFlags, poll};
+    std::thread::spawn(move || {
+        let stdout = std::io::stdout();
+        loop {
+            // An empty mask wakes only for what cannot be masked: an error or a hang-up of the other side.
+            let mut fds = [PollFd::new(&stdout, PollFlags::empty())];
+            match poll(&mut fds, None) {
+                Err(rustix::io::Errno::INTR) => {}
+                Err(_) => return,
+                Ok(_) => return cancel.cancel(),
+            }
+        }
+    });
+}

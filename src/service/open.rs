@@ -1,0 +1,132 @@
+//! Opening a deck from plain settings: store, key ring, ledger and network plugged together.
+
+use std::{fmt, path::PathBuf, sync::Arc};
+
+use jiff::tz::TimeZone;
+
+use super::{Access, Deck, DeckSettings};
+use crate::{
+    core::{
+        error::{Fault, Kind},
+        integration::Holder,
+        secret::Secret,
+        time::{Clock, Timestamp},
+    },
+    store::key::KeySource,
+};
+
+/// Where the key ring of a store is.
+#[derive(Debug, Clone)]
+pub enum KeyOrigin {
+    /// A file, made on first use.
+    File(PathBuf),
+    /// The ring itself, from the environment.
+    Text(Secret),
+    /// A command that prints it, for `sh -c`.
+    Command(String),
+    /// A key of this process alone: for a throw-away store.
+    Ephemeral,
+}
+
+impl fmt::Display for KeyOrigin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Text(_) => f.write_str("$LARKDECK_KEY"),
+            Self::Command(command) => write!(f, "`{command}`"),
+            Self::Ephemeral => f.write_str("this process"),
+        }
+    }
+}
+
+impl KeyOrigin {
+    /// As the store takes it.
+    fn source(self) -> KeySource {
+        match self {
+            Self::File(path) => KeySource::File(path),
+            Self::Text(text) => KeySource::Text(text),
+            Self::Command(command) => KeySource::Command(vec!["sh".to_owned(), "-c".to_owned(), command]),
+            Self::Ephemeral => KeySource::Ephemeral,
+        }
+    }
+}
+
+/// Everything that opening a deck takes.
+#[derive(Clone)]
+pub struct Opening {
+    /// `sqlite:PATH`.
+    pub store_url: String,
+    /// The key ring.
+    pub key: KeyOrigin,
+    /// Calls in a month; `None` is unlimited.
+    pub month_limit: Option<u64>,
+    /// The zone in which the month begins.
+    pub quota_zone: TimeZone,
+    /// Who this process is.
+    pub me: Holder,
+    /// Whose read marks and drafts these are.
+    pub reader: String,
+    /// What of the settings the service needs.
+    pub settings: DeckSettings,
+    /// Whether changes are allowed.
+    pub access: Access,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// A key of the ring, without the key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyView {
+    /// Its id.
+    pub id: String,
+    /// When it was made, where that is known.
+    pub created_at: Option<Timestamp>,
+    /// Whether it seals what is written now.
+    pub is_current: bool,
+}
+
+impl Opening {
+    /// Opens the deck. A store that does not exist is made, unless changes are not allowed.
+    ///
+    /// # Errors
+    /// Those of the store, its key ring, the ledger and the proxy settings.
+    pub async fn open(self) -> Result<Deck, Fault> {
+        let _ = self.key.source();
+        std::future::ready(Err(Fault::new(Kind::Bug, "not built yet"))).await
+    }
+}
+
+#[expect(clippy::unused_async, reason = "the surface, before what is under it")]
+impl Deck {
+    /// The keys of the ring, oldest first.
+    ///
+    /// # Errors
+    /// Those of reading the ring.
+    pub async fn keys(&self) -> Result<Vec<KeyView>, Fault> {
+        Err(Fault::new(Kind::Bug, "not built yet"))
+    }
+
+    /// Makes a key that seals nothing yet; returns its id.
+    ///
+    /// # Errors
+    /// Read-only, or those of writing the ring.
+    pub async fn add_key(&self) -> Result<String, Fault> {
+        Err(Fault::new(Kind::Bug, "not built yet"))
+    }
+
+    /// Seals every secret with this key.
+    ///
+    /// # Errors
+    /// Read-only, no such key, or the store's.
+    pub async fn use_key(&self, _id: &str) -> Result<(), Fault> {
+        Err(Fault::new(Kind::Bug, "not built yet"))
+    }
+
+    /// Takes a key out of the ring.
+    ///
+    /// # Errors
+    /// Read-only, or something is sealed with it.
+    pub async fn drop_key(&self, _id: &str) -> Result<(), Fault> {
+        Err(Fault::new(Kind::Bug, "not built yet"))
+    }
+}
