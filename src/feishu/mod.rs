@@ -13,6 +13,10 @@ mod http;
 mod network;
 mod proxy;
 pub mod socket;
+#[cfg(test)]
+mod testkit;
+#[cfg(test)]
+mod tests;
 mod token;
 mod transport;
 

@@ -2,6 +2,8 @@
 
 pub mod crypto;
 mod door;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 use serde_json::Value;

@@ -6,6 +6,8 @@ mod backoff;
 mod discover;
 pub mod frame;
 mod session;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
