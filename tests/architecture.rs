@@ -48,8 +48,11 @@ const FORBIDDEN_CRATES: &[(&str, &[&str])] = &[
     ("sim", &["sqlx", "ratatui", "crossterm"]),
 ];
 
-/// Longest file without its tests, in lines. Tables may be longer: they have no logic.
+/// Longest file without its tests, in lines.
 const MAX_LINES: usize = 600;
+
+/// Files that are for the most part a table: those may be longer.
+const TABLES: &[&str] = &["app/keymap.rs"];
 
 /// Words that mark unfinished work.
 const FORBIDDEN_WORDS: &[&str] = &["todo!(", "unimplemented!(", "not built yet", "FIXME", "XXX:"];
@@ -253,7 +256,8 @@ fn files_stay_short_enough_to_read() {
     for file in rust_files(&source_root()) {
         let text = fs::read_to_string(&file).unwrap();
         let lines = text.lines().take_while(|line| *line != "#[cfg(test)]").count();
-        if lines > MAX_LINES {
+        let is_table = TABLES.iter().any(|table| file.ends_with(table));
+        if lines > MAX_LINES && !is_table {
             long.push(format!("{}: {lines} lines", file.display()));
         }
     }

@@ -54,7 +54,8 @@ pub fn example_file() -> String {
 pub fn reference() -> String {
     let mut out = String::from(
         "# Settings\n\n\
-         Generated from the schema (`src/config/schema.rs`) by `larkdeck docs`.\n\n\
+         Generated from the schema (`src/config/schema.rs`) by\n\
+         `LARKDECK_WRITE=1 cargo test --test generated`.\n\n\
          The file is `config.toml` in `$XDG_CONFIG_HOME/larkdeck` (usually `~/.config/larkdeck`), or what\n\
          `--config` or `LARKDECK_CONFIG` names. All of it is optional. ",
     );
