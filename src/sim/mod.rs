@@ -4,21 +4,50 @@
 //! The product cannot tell it from the platform: only the base URL differs. `demo`, tests and benchmarks
 //! use the same one; `larkdeck sim` runs it alone.
 
+mod api;
+mod card;
+mod clock;
 mod command;
+mod content;
 mod control;
 pub mod demo;
+mod desk;
+mod dice;
 mod error;
+mod event;
+mod fault;
+mod http;
+mod hub;
+mod life;
+mod people;
+mod press;
+mod push;
+mod rate;
 mod scenario;
+mod script;
+mod shared;
+mod social;
+mod socket;
+mod token;
+mod wire;
+mod world;
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 
 use serde::Serialize;
+use tokio::net::TcpListener;
+
+use self::{dice::Dice, shared::Shared, world::World};
 
 pub use self::{
     command::{Ended, RunOptions, run_command},
     control::{CardPress, Control, Counter, Counters, Speech},
     error::SimError,
-    scenario::{Fault, FaultKind, Scenario},
+    fault::{Fault, FaultKind},
+    scenario::{
+        AppPlan, ClockPlan, LatencyPlan, LifePlan, LimitPlan, MonthPlan, PeoplePlan, RoomPlan, Roster,
+        Scenario, SocketPlan, Temper, TenantPlan, TokenPlan,
+    },
 };
 
 /// How to start a simulator.
@@ -60,6 +89,7 @@ pub struct Access {
 #[derive(Debug)]
 pub struct Sim {
     access: Access,
+    shared: Arc<Shared>,
 }
 
 impl Sim {
@@ -67,8 +97,31 @@ impl Sim {
     ///
     /// # Errors
     /// The address is taken, or the scenario contradicts itself.
-    pub async fn start(_options: SimOptions) -> Result<Self, SimError> {
-        Err(SimError::Unfit("not built yet".to_owned()))
+    pub async fn start(options: SimOptions) -> Result<Self, SimError> {
+        let SimOptions { listen, mut scenario, members, seed } = options;
+        if let Some(count) = members {
+            scenario.people.count = count;
+        }
+        let listener = TcpListener::bind(listen)
+            .await
+            .map_err(|source| SimError::Listen { address: listen.to_string(), source })?;
+        let address = listener
+            .local_addr()
+            .map_err(|source| SimError::Listen { address: listen.to_string(), source })?;
+        let app = scenario.app.clone();
+        let mut world = World::new(scenario, seed.unwrap_or_else(Dice::any_seed));
+        let rooms = world.open_rooms()?;
+        let shared = Shared::new(world);
+        shared.spawn(http::accept(Arc::clone(&shared), listener));
+        life::start(&shared, rooms);
+        let access = Access {
+            base_url: format!("http://{address}"),
+            app_id: app.app_id,
+            app_secret: app.app_secret,
+            verification_token: app.verification_token,
+            encrypt_key: app.encrypt_key,
+        };
+        Ok(Self { access, shared })
     }
 
     /// Credentials and address.
@@ -83,9 +136,19 @@ impl Sim {
 
     /// The hand on the running simulator.
     pub fn control(&self) -> Control {
-        Control {}
+        Control::new(Arc::clone(&self.shared))
     }
 
     /// Closes every socket and waits for its tasks.
-    pub async fn stop(self) {}
+    pub async fn stop(self) {
+        self.shared.cancel.cancel();
+        self.shared.tasks.close();
+        self.shared.tasks.wait().await;
+    }
+}
+
+impl Drop for Sim {
+    fn drop(&mut self) {
+        self.shared.cancel.cancel();
+    }
 }
