@@ -11,7 +11,7 @@ use super::{
     table::{Align, Table},
 };
 use crate::{
-    core::{error::Kind, integration::ImKind, secret::Secret},
+    core::{error::Kind, secret::Secret},
     service::{self, CheckMode, CheckReport, IntegrationDraft, IntegrationView},
 };
 
