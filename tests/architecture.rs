@@ -1,6 +1,13 @@
 //! Who may import whom, how long a file may be, and which words may not stand in it.
 //!
 //! Every path is read: `use` trees, inline paths, `super::` chains and what stands inside macros.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 
 use std::{
     collections::BTreeSet,

@@ -1,5 +1,12 @@
 //! The documents that are made from tables are as the tables are. `LARKDECK_WRITE=1 cargo test --test generated`
 //! writes them.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 
 use std::{fs, path::Path};
 

@@ -25,12 +25,12 @@ const GAP: &str = "  ";
 
 impl Table {
     /// A table with these columns and no rows.
-    pub fn new(columns: impl IntoIterator<Item = (&'static str, Align)>) -> Self {
+    pub(super) fn new(columns: impl IntoIterator<Item = (&'static str, Align)>) -> Self {
         Self { columns: columns.into_iter().collect(), rows: Vec::new() }
     }
 
     /// Adds a row; every cell becomes safe text. An empty cell shows as `-`.
-    pub fn row<S: AsRef<str>>(&mut self, cells: impl IntoIterator<Item = S>) {
+    pub(super) fn row<S: AsRef<str>>(&mut self, cells: impl IntoIterator<Item = S>) {
         let safe = |cell: S| SafeText::line(if cell.as_ref().is_empty() { "-" } else { cell.as_ref() });
         self.rows.push(cells.into_iter().map(safe).collect());
     }
@@ -39,7 +39,7 @@ impl Table {
     ///
     /// # Errors
     /// What the writer says.
-    pub fn write(&self, out: &mut dyn Write, cells: Option<usize>) -> io::Result<()> {
+    pub(super) fn write(&self, out: &mut dyn Write, cells: Option<usize>) -> io::Result<()> {
         let widths = self.widths();
         let header: Vec<&str> = self.columns.iter().map(|(name, _)| *name).collect();
         self.write_row(out, &header, &widths, cells)?;
