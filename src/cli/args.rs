@@ -16,7 +16,7 @@ Exit codes:
   5  rate limit or quota            143  ended (SIGTERM)
 
 Data goes to stdout, everything else to stderr. With --json a single thing is one object and many things are
-one object a line; an unknown value is null. Times are RFC 3339 in the zone of [ui] zone.
+one object a line; an unknown value is null. Times are RFC 3339 in the zone of ui.zone.
 
 Files:
   $XDG_CONFIG_HOME/larkdeck/config.toml   settings; all of it optional
@@ -63,7 +63,7 @@ pub struct Global {
     #[arg(long, global = true, conflicts_with = "write")]
     pub read_only: bool,
 
-    /// Allow changes in this session where the configuration says [ui] write = false
+    /// Allow changes in this session where the configuration says ui.write = false
     #[arg(long, global = true)]
     pub write: bool,
 

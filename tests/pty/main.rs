@@ -7,6 +7,7 @@
     clippy::indexing_slicing,
     reason = "a test fails by panicking"
 )]
+#![allow(unreachable_pub, reason = "its modules are its own")]
 
 mod terminal;
 
