@@ -24,6 +24,38 @@ Files:
   $XDG_DATA_HOME/larkdeck/larkdeck.db     the store
   $XDG_STATE_HOME/larkdeck/larkdeck.log   the log";
 
+const IMPORT_EXAMPLES: &str = "\
+Examples:
+  larkdeck member import roster.csv --dry-run
+  hr-export | larkdeck member import - --json | jq .rejected";
+
+const LINK_EXAMPLES: &str = "\
+Examples:
+  larkdeck link --dry-run              who would be looked up, in how many calls
+  larkdeck link                        every unlinked member
+  larkdeck link wang.fang@ex.test      one member
+  larkdeck link undo                   take the latest linking back
+  larkdeck link --json | jq -r 'select(.result == \"unlinked\") | [.name, .reason.code] | @tsv'";
+
+const ADD_EXAMPLES: &str = "\
+Examples:
+  larkdeck integration add ops --app-id cli_a1b2c3d4e5f6a7b8
+  larkdeck integration add ops --kind lark --app-id cli_… --app-secret-file /run/secrets/lark
+  pass show lark/ops | larkdeck integration add ops --app-id cli_… --app-secret-file -
+  larkdeck integration add Slack-Prod --kind slack       a name in the War Room rule, nothing more";
+
+const TAIL_EXAMPLES: &str = "\
+Examples:
+  larkdeck room tail \"checkout latency\"
+  larkdeck room tail oc_… --since 0 --json | jq -r '[.seq, .sender.name, .text] | @tsv'
+  larkdeck room tail oc_… --since 2026-11-22T03:00:00+08:00";
+
+const QUOTA_EXAMPLES: &str = "\
+Examples:
+  larkdeck quota
+  larkdeck quota rebase 6214
+  larkdeck quota --json | jq -e '.month.limit == null or .month.used < .month.limit * 0.8' || page-somebody";
+
 /// Terminal operations console for Feishu/Lark incident response.
 ///
 /// Without a command, larkdeck opens the console on the configured store and integrations. `larkdeck demo` opens
@@ -110,6 +142,7 @@ pub enum Command {
     /// Looks up the accounts of the members named, or of every unlinked one, and links those that are certain:
     /// phone and email do not contradict each other, and the account is not another member's. Lookups do not
     /// count against the month. Exit code 7 when some members stay unlinked; each says why and who can fix it.
+    #[command(after_long_help = LINK_EXAMPLES)]
     Link(LinkArgs),
     /// Take links away
     Unlink(UnlinkArgs),
@@ -117,6 +150,7 @@ pub enum Command {
     #[command(subcommand)]
     Room(RoomCommand),
     /// Show the call budget: the month and the rate buckets
+    #[command(after_long_help = QUOTA_EXAMPLES)]
     Quota(QuotaArgs),
     /// Show the operation log: who did what to what, and what came of it
     Log(LogArgs),
@@ -165,6 +199,7 @@ pub enum IntegrationCommand {
     /// The secrets come from files, from LARKDECK_APP_SECRET, LARKDECK_ENCRYPT_KEY and
     /// LARKDECK_VERIFICATION_TOKEN, or, on a terminal, from a prompt that does not show what is typed. They are
     /// never taken from the command line, where every user of the host could read them.
+    #[command(after_long_help = ADD_EXAMPLES)]
     Add(IntegrationAdd),
     /// List the integrations
     List,
@@ -277,6 +312,7 @@ pub enum MemberCommand {
     /// order. A row with the id or the email of a member that exists updates it. A row needs a name; one without
     /// email and phone is kept, and cannot be linked. A bad phone beside a good email is a warning. The same id
     /// or email twice in a file rejects the later row. Exit code 7 when rows were rejected.
+    #[command(after_long_help = IMPORT_EXAMPLES)]
     Import {
         /// The file; - is stdin
         #[arg(value_name = "FILE.csv", value_hint = ValueHint::FilePath)]
@@ -402,6 +438,7 @@ pub enum RoomCommand {
     /// Prints what the store has after --since, then each message as it is committed; seq grows line by line. An
     /// edit or a recall prints the message again. Takes part in the lease: connects to the platform when nobody
     /// else on this store does, and the integration's setting is not webhook only.
+    #[command(after_long_help = TAIL_EXAMPLES)]
     Tail {
         /// A chat_id, a name, or a part of one that only one room has
         room: String,

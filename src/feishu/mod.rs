@@ -1,6 +1,6 @@
 //! The Feishu/Lark client: the API over HTTP, the payloads of events, and the long connection.
 //!
-//! Everything that leaves goes through [`transport`], which cannot send without a permit of the ledger.
+//! Everything that leaves goes through `transport`, which cannot send without a permit of the ledger.
 //! Nothing here keeps state beyond one process's token and connections.
 
 mod answer;
