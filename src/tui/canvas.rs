@@ -178,6 +178,18 @@ impl<'a> Canvas<'a> {
         at
     }
 
+    /// Copies rows of `sheet`, from its row `first` on, over everything.
+    pub fn copy(&mut self, sheet: &Buffer, first: u16) {
+        for y in 0..self.area.height.min(sheet.area.height.saturating_sub(first)) {
+            for x in 0..self.area.width.min(sheet.area.width) {
+                let from = sheet.cell((sheet.area.x + x, sheet.area.y + first + y));
+                if let (Some(from), Some(to)) = (from, self.buffer.cell_mut((self.area.x + x, self.area.y + y))) {
+                    to.clone_from(from);
+                }
+            }
+        }
+    }
+
     /// Fills everything with spaces in `style`; what stood there is gone.
     pub fn fill(&mut self, style: Style) {
         for y in self.area.top()..self.area.bottom() {

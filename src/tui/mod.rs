@@ -6,12 +6,19 @@
 pub mod canvas;
 pub mod clipboard;
 pub mod encode;
+pub mod event_loop;
+mod glyph;
 pub mod hangup;
+pub mod input;
 pub mod pacer;
 pub mod screen;
 pub mod shift;
 pub mod term;
 pub mod theme;
+pub mod view;
+pub mod widget;
+
+pub use event_loop::{Ending, TuiOptions, run};
 
 use crate::core::error::{Kind, Problem};
 

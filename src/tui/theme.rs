@@ -103,6 +103,13 @@ impl Theme {
         })
     }
 
+    /// The same looks under another name.
+    #[must_use]
+    pub fn named(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.name);
+        self
+    }
+
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name

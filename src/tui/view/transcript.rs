@@ -1,0 +1,392 @@
+//! The lines of a transcript: time, sender, text; days, seams and the line where the unread begin.
+
+use std::{borrow::Cow, ops::Range};
+
+use ratatui::style::{Modifier, Style};
+
+use super::{Canvas, Role, Scene, words};
+use crate::{
+    app::{
+        action::Action,
+        model::{Divider, Item, ItemBody, ItemKey, LineRow, MessageItem, REACTIONS},
+    },
+    core::{
+        lang::phrase,
+        message::SenderKind,
+        room::{Missing, Outgoing, OutgoingState, Seam},
+        text::{self, SafeText},
+    },
+    tui::canvas::{Run, width},
+};
+
+/// Columns of a transcript.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Layout {
+    /// First cell of the time; `None`: no time.
+    time: Option<u16>,
+    /// First cell and cells of the sender's name.
+    name: (u16, u16),
+    /// First cell of the text.
+    text: u16,
+    /// Cells of the text.
+    pub(super) cells: u16,
+}
+
+impl Layout {
+    /// For a transcript of `columns` cells.
+    pub(super) fn new(columns: u16) -> Self {
+        let (time, name, cells) = match columns {
+            0..28 => (None, 1, 6),
+            28..48 => (Some(1), 7, 6),
+            48..80 => (Some(1), 7, 9),
+            _ => (Some(1), 8, 12),
+        };
+        let text = (name + cells + if columns < 80 { 1 } else { 2 }).min(columns.saturating_sub(1));
+        // A cell at the right edge stays free, so that text does not touch what stands beside it.
+        Self { time, name: (name, cells), text, cells: columns.saturating_sub(text + 1).max(1) }
+    }
+}
+
+/// How the transcript is used.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Look<'a> {
+    /// It has the keys.
+    pub(super) has_keys: bool,
+    /// The entry under the cursor.
+    pub(super) cursor: Option<&'a ItemKey>,
+}
+
+/// Draws `visible` entries from the top.
+pub(super) fn draw(
+    scene: &mut Scene<'_>,
+    canvas: &mut Canvas<'_>,
+    visible: &[(&Item, Range<usize>)],
+    layout: Layout,
+    look: Look<'_>,
+    divider: Option<&Divider>,
+) {
+    let mut y = 0;
+    for (item, seen) in visible {
+        let start = y;
+        let mut rows = item.rows.iter().take(seen.end);
+        let has_name = !item.rows.iter().take(seen.start).any(|row| matches!(row, LineRow::Text(_)));
+        let mut needs_name = has_name;
+        for row in rows.by_ref().skip(seen.start) {
+            let mut line = canvas.row(y);
+            match &item.body {
+                ItemBody::Message(message) => {
+                    message_row(scene, &mut line, (item, message), row, layout, &mut needs_name, divider);
+                }
+                ItemBody::Seam(seam) => common_row(scene, &mut line, item, row, layout, Some(seam), divider),
+                ItemBody::Outgoing(outgoing, body) => {
+                    outgoing_row(scene, &mut line, (item, outgoing, body), row, layout, &mut needs_name, divider);
+                }
+            }
+            y += 1;
+        }
+        mark(scene, canvas, item, (start, y), look);
+    }
+}
+
+/// Marks the entry under the cursor, and makes all of them clickable.
+fn mark(scene: &mut Scene<'_>, canvas: &mut Canvas<'_>, item: &Item, (start, end): (u16, u16), look: Look<'_>) {
+    let w = canvas.width();
+    // Day and divider lines belong to the place, not to the message.
+    let above = item.rows.iter().take_while(|row| matches!(row, LineRow::Day | LineRow::Unread)).count();
+    let above = super::rooms::rows(above).min(end - start);
+    let mut own = canvas.sub(0, start + above, w, end - start - above);
+    if look.cursor == Some(&item.key) {
+        scene.select(&mut own, look.has_keys);
+    }
+    scene.click(own.area(), Action::SelectItem(item.key.clone()));
+}
+
+/// Rows that any entry may have.
+fn common_row(
+    scene: &Scene<'_>,
+    line: &mut Canvas<'_>,
+    item: &Item,
+    row: &LineRow,
+    layout: Layout,
+    seam: Option<&Seam>,
+    divider: Option<&Divider>,
+) {
+    match row {
+        LineRow::Day => {
+            let at = match &item.key {
+                ItemKey::Fixed { at, .. } | ItemKey::Outgoing { at, .. } => *at,
+            };
+            ruled(line, layout, &words::day(scene, at), "─", scene.s(Role::Border), scene.s(Role::Dim));
+        }
+        LineRow::Unread => {
+            let count = divider.map_or(0, |divider| divider.count);
+            let words = match count {
+                0 => scene.t(phrase("new", "新消息")).to_owned(),
+                n => scene.fill(phrase("{} new", "{} 条新消息"), &[&n]),
+            };
+            let style = scene.s(Role::Divider);
+            ruled(line, layout, &words, "·", style, style);
+        }
+        LineRow::Seam => {
+            if let Some(seam) = seam {
+                seam_row(scene, line, seam, layout);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// `──── words ────`, in the middle of the text and its margin.
+fn ruled(line: &mut Canvas<'_>, layout: Layout, words: &str, sign: &str, rule: Style, style: Style) {
+    let from = layout.time.unwrap_or(1);
+    let end = line.width().saturating_sub(1);
+    let room = end.saturating_sub(from);
+    let shown = text::truncate(words, usize::from(room.saturating_sub(4)));
+    let start = from + room.saturating_sub(width(&shown) + 2) / 2;
+    line.rule(from, end, 0, sign, rule);
+    line.text(start, 0, &format!(" {shown} "), style);
+}
+
+fn seam_row(scene: &Scene<'_>, line: &mut Canvas<'_>, seam: &Seam, layout: Layout) {
+    let lost = words::duration(scene, seam.to.since(seam.from));
+    let (from, to) = (words::clock(scene, seam.from), words::clock(scene, seam.to));
+    let (sign, role) = match seam.missing {
+        Missing::Messages => ("✗", Role::Warn),
+        _ => ("↻", Role::Seam),
+    };
+    let mut words = match (seam.missing, seam.recovered) {
+        (Missing::Messages, _) => scene.fill(
+            phrase("messages of {}-{} may be missing: they could not be fetched", "{}-{} 的消息可能缺失：无法补取"),
+            &[&from, &to],
+        ),
+        (_, 0) => scene.fill(
+            phrase("nothing was missed, {}-{} (link lost {})", "{}-{} 没有遗漏（断开 {}）"),
+            &[&from, &to, &lost],
+        ),
+        (_, n) => scene.fill(
+            phrase("recovered {} messages, {}-{} (link lost {})", "已补回 {} 条消息，{}-{}（断开 {}）"),
+            &[&n, &from, &to, &lost],
+        ),
+    };
+    if seam.missing == Missing::ThreadReplies {
+        words.push_str(scene.t(phrase("; replies in threads may be missing", "；话题中的回复可能缺失")));
+    }
+    let x = line.text(layout.text, 0, sign, scene.s(role)) + 1;
+    let room = line.width().saturating_sub(x + 1);
+    line.clip(x, 0, room, &words, scene.s(role));
+}
+
+fn message_row(
+    scene: &Scene<'_>,
+    line: &mut Canvas<'_>,
+    (item, message): (&Item, &MessageItem),
+    row: &LineRow,
+    layout: Layout,
+    needs_name: &mut bool,
+    divider: Option<&Divider>,
+) {
+    let room = layout.cells;
+    let dim = scene.s(Role::Dim);
+    match row {
+        LineRow::Text(range) => {
+            if std::mem::take(needs_name) {
+                margin(scene, line, item, message, layout);
+            }
+            let is_last = !item.rows.iter().skip_while(|other| *other != row).skip(1).any(|row| matches!(row, LineRow::Text(_)));
+            text_row(scene, line, message, range, layout, is_last);
+        }
+        LineRow::Quote => {
+            let quote = message.quote.as_ref().map_or("", SafeText::as_str);
+            let runs = [Run::new("╭ ", scene.s(Role::Border)), Run::new(quote, dim)];
+            line.runs(layout.text, 0, room, &runs);
+        }
+        LineRow::Reactions => {
+            line.runs(layout.text, 0, room, &reactions(scene, &message.reactions));
+        }
+        LineRow::Replies => {
+            if let Some((count, last, at)) = &message.replies {
+                let words = scene.fill(
+                    phrase("{} replies · last {} {}", "{} 条回复 · 最新 {} {}"),
+                    &[count, last, &words::clock(scene, *at)],
+                );
+                line.runs(layout.text, 0, room, &[Run::new("╰ ", scene.s(Role::Border)), Run::new(words, dim)]);
+            }
+        }
+        _ => common_row(scene, line, item, row, layout, None, divider),
+    }
+}
+
+/// Time and sender.
+fn margin(scene: &Scene<'_>, line: &mut Canvas<'_>, item: &Item, message: &MessageItem, layout: Layout) {
+    if let Some(x) = layout.time.filter(|_| !item.continues) {
+        line.text(x, 0, &words::clock(scene, message.created_at), scene.s(Role::Dim));
+    }
+    if item.continues || message.sender_kind == SenderKind::System {
+        return;
+    }
+    let style = scene.theme.sender(&message.sender_id);
+    line.clip(layout.name.0, 0, layout.name.1, message.sender.as_str(), style);
+}
+
+fn text_row(
+    scene: &Scene<'_>,
+    line: &mut Canvas<'_>,
+    message: &MessageItem,
+    range: &Range<usize>,
+    layout: Layout,
+    is_last: bool,
+) {
+    let dim = scene.s(Role::Dim);
+    let (x, room) = (layout.text, layout.cells);
+    if message.is_recalled {
+        line.clip(x, 0, room, scene.t(phrase("message recalled", "消息已撤回")), dim.add_modifier(Modifier::ITALIC));
+        return;
+    }
+    let base = match (message.sender_kind, message.msg_type.as_str()) {
+        (SenderKind::System, _) => dim,
+        (_, "file" | "image" | "media" | "audio" | "folder" | "sticker") => scene.s(Role::Code),
+        _ => scene.s(Role::Text),
+    };
+    let body = message.text.as_str().get(range.clone()).unwrap_or_default();
+    // Cards stand out by a bar, so that their several lines are seen as one thing.
+    if message.msg_type == "interactive" {
+        line.text(x.saturating_sub(1), 0, "▍", scene.s(Role::Streaming));
+    }
+    let runs = styled(scene, body, base, message.mentions_us);
+    let mut end = line.runs(x, 0, room, &runs);
+    if is_last && message.is_edited {
+        let mark = scene.t(phrase("(edited)", "（已编辑）"));
+        if end + 1 + width(mark) <= x + room {
+            end = line.text(end + 1, 0, mark, dim);
+        }
+    }
+    _ = end;
+}
+
+/// Text with its mentions and links set off.
+fn styled<'a>(scene: &Scene<'_>, body: &'a str, base: Style, mentions_us: bool) -> Vec<Run<'a>> {
+    let mut runs = Vec::new();
+    let mut plain = 0;
+    let mut at = 0;
+    while let Some(rest) = body.get(at..).filter(|rest| !rest.is_empty()) {
+        let length = token(rest);
+        let is_start = body.get(..at).is_none_or(|before| !before.ends_with(|c: char| c.is_ascii_alphanumeric()));
+        if let Some((length, role)) = length.filter(|_| is_start) {
+            runs.extend(body.get(plain..at).filter(|text| !text.is_empty()).map(|text| Run::new(text, base)));
+            let role = if role == Role::Mention && !mentions_us { Role::Accent } else { role };
+            runs.extend(body.get(at..at + length).map(|text| Run::new(text, scene.s(role))));
+            at += length;
+            plain = at;
+        } else {
+            at += rest.chars().next().map_or(1, char::len_utf8);
+        }
+    }
+    runs.extend(body.get(plain..).filter(|text| !text.is_empty()).map(|text| Run::new(text, base)));
+    runs
+}
+
+/// A mention or a link at the beginning of `text`: its length in bytes.
+fn token(text: &str) -> Option<(usize, Role)> {
+    if let Some(name) = text.strip_prefix('@') {
+        let is_part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
+        let length = name.find(|c| !is_part(c)).unwrap_or(name.len());
+        return (length > 0).then_some((length + 1, Role::Mention));
+    }
+    if text.starts_with("https://") || text.starts_with("http://") {
+        let ends = |c: char| c.is_whitespace() || matches!(c, '，' | '。' | '）' | ')' | '>' | '"' | '、');
+        return Some((text.find(ends).unwrap_or(text.len()), Role::Link));
+    }
+    None
+}
+
+fn reactions(scene: &Scene<'_>, known: &[(String, u32)]) -> Vec<Run<'static>> {
+    let mut runs = Vec::new();
+    for (emoji, count) in known {
+        let picture = REACTIONS.iter().find(|(name, _)| name.eq_ignore_ascii_case(emoji)).map(|(_, picture)| *picture);
+        let is_ascii = scene.model.glyphs == crate::app::model::Glyphs::Ascii;
+        let shown: Cow<'static, str> = match picture.filter(|_| !is_ascii) {
+            Some(picture) => picture.into(),
+            None => SafeText::line(&emoji.to_lowercase()).to_string().into(),
+        };
+        runs.push(Run::new(shown, scene.s(Role::Text)));
+        runs.push(Run::new(format!(" {count}   "), scene.s(Role::Dim)));
+    }
+    runs
+}
+
+fn outgoing_row(
+    scene: &Scene<'_>,
+    line: &mut Canvas<'_>,
+    (item, outgoing, body): (&Item, &Outgoing, &SafeText),
+    row: &LineRow,
+    layout: Layout,
+    needs_name: &mut bool,
+    divider: Option<&Divider>,
+) {
+    let dim = scene.s(Role::Dim);
+    match row {
+        LineRow::Text(range) => {
+            if std::mem::take(needs_name) {
+                if let Some(x) = layout.time {
+                    line.text(x, 0, &words::clock(scene, outgoing.queued_at), dim);
+                }
+                let name = SafeText::line(&outgoing.author);
+                line.clip(layout.name.0, 0, layout.name.1, name.as_str(), scene.s(Role::Strong));
+            }
+            let (sign, role) = match outgoing.state {
+                OutgoingState::Queued | OutgoingState::Sending => ("◌", Role::Dim),
+                OutgoingState::Sent { .. } => ("✓", Role::Ok),
+                OutgoingState::Failed { .. } => ("✗", Role::Error),
+                OutgoingState::Unknown => ("?", Role::Warn),
+            };
+            line.text(layout.text.saturating_sub(1), 0, sign, scene.s(role));
+            line.clip(layout.text, 0, layout.cells, body.as_str().get(range.clone()).unwrap_or_default(), dim);
+        }
+        LineRow::Quote => {
+            line.clip(layout.text, 0, layout.cells, scene.t(phrase("╭ reply", "╭ 回复")), dim);
+        }
+        LineRow::State => {
+            let (words, role) = outgoing_words(scene, &outgoing.state);
+            line.clip(layout.text, 0, layout.cells, &words, scene.s(role));
+        }
+        _ => common_row(scene, line, item, row, layout, None, divider),
+    }
+}
+
+fn outgoing_words(scene: &Scene<'_>, state: &OutgoingState) -> (String, Role) {
+    match state {
+        OutgoingState::Queued => (scene.t(phrase("waiting to be sent", "等待发送")).to_owned(), Role::Dim),
+        OutgoingState::Sending => (scene.t(phrase("sending…", "发送中…")).to_owned(), Role::Dim),
+        OutgoingState::Sent { .. } => (scene.t(phrase("sent", "已发送")).to_owned(), Role::Ok),
+        OutgoingState::Failed { reason } => (
+            scene.fill(phrase("not sent: {} · s sends again, x discards", "未发送：{} · s 重发，x 丢弃"), &[&SafeText::line(reason)]),
+            Role::Error,
+        ),
+        OutgoingState::Unknown => (
+            scene
+                .t(phrase("nobody knows whether it arrived · s sends again without doubling", "是否送达未知 · s 重发（不会重复）"))
+                .to_owned(),
+            Role::Warn,
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mentions_and_links_are_found_where_they_begin() {
+        assert_eq!(token("@王伟 看"), Some((7, Role::Mention)));
+        assert_eq!(token("@ a"), None);
+        assert_eq!(token("https://a.test/x?y=1，好"), Some((20, Role::Link)));
+    }
+
+    #[test]
+    fn columns_fit_any_width() {
+        for columns in 0..400 {
+            let layout = Layout::new(columns);
+            assert!(layout.text + layout.cells <= columns.max(2), "{columns}");
+        }
+    }
+}
