@@ -183,7 +183,9 @@ impl<'a> Canvas<'a> {
         for y in 0..self.area.height.min(sheet.area.height.saturating_sub(first)) {
             for x in 0..self.area.width.min(sheet.area.width) {
                 let from = sheet.cell((sheet.area.x + x, sheet.area.y + first + y));
-                if let (Some(from), Some(to)) = (from, self.buffer.cell_mut((self.area.x + x, self.area.y + y))) {
+                if let (Some(from), Some(to)) =
+                    (from, self.buffer.cell_mut((self.area.x + x, self.area.y + y)))
+                {
                     to.clone_from(from);
                 }
             }

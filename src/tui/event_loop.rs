@@ -133,7 +133,8 @@ struct Signals {
 
 impl Signals {
     fn listen() -> Result<Self, TuiError> {
-        let on = |kind| signal(kind).map_err(|source| TuiError::Terminal { what: "listen for signals", source });
+        let on =
+            |kind| signal(kind).map_err(|source| TuiError::Terminal { what: "listen for signals", source });
         Ok(Self {
             hangup: on(SignalKind::hangup())?,
             terminate: on(SignalKind::terminate())?,
@@ -226,7 +227,8 @@ impl<S: EffectSink> Console<S> {
         signals: &mut Signals,
         has_news: bool,
     ) -> Woken {
-        let paint_in = self.pacer.due(Instant::now()).map(|due| due.saturating_duration_since(Instant::now()));
+        let paint_in =
+            self.pacer.due(Instant::now()).map(|due| due.saturating_duration_since(Instant::now()));
         let wake_in = self.wake_at.map(|at| at.since(self.clock.now()));
         let hung_up = async {
             // Where no thread could be made to watch, writes tell.
@@ -313,7 +315,8 @@ impl<S: EffectSink> Console<S> {
         match effect {
             TerminalEffect::CopyText(text) => {
                 let bytes = self.options.clipboard.and_then(|wrap| clipboard::osc52(&text, wrap));
-                let outcome = if bytes.is_some() { CopyOutcome::SentToTerminal } else { CopyOutcome::ShowPlain };
+                let outcome =
+                    if bytes.is_some() { CopyOutcome::SentToTerminal } else { CopyOutcome::ShowPlain };
                 _ = self.term.write(&bytes.unwrap_or_default());
                 self.later.push(Event::Copied(outcome));
             }

@@ -10,7 +10,9 @@ use crate::app::{
 /// The console's event for a terminal's; `None` for what means nothing here.
 pub fn event(from: term::Event) -> Option<Event> {
     match from {
-        term::Event::Key(key) if key.kind != term::KeyEventKind::Release => self::key(key).map(Event::KeyPressed),
+        term::Event::Key(key) if key.kind != term::KeyEventKind::Release => {
+            self::key(key).map(Event::KeyPressed)
+        }
         term::Event::Key(_) => None,
         term::Event::Paste(text) => Some(Event::Pasted(text)),
         term::Event::Resize(columns, rows) => Some(Event::Resized(Size { columns, rows })),

@@ -75,7 +75,13 @@ fn frame(scene: &Scene<'_>, canvas: &mut Canvas<'_>, room: &OpenRoom, is_writing
     canvas.border(border);
     let dim = scene.s(Role::Dim);
     let title = title(scene, room);
-    canvas.clip(2, 0, w.saturating_sub(4), &format!(" {title} "), if is_writing { scene.s(Role::Text) } else { dim });
+    canvas.clip(
+        2,
+        0,
+        w.saturating_sub(4),
+        &format!(" {title} "),
+        if is_writing { scene.s(Role::Text) } else { dim },
+    );
     let used = room.composer.text().len();
     if used > 0 {
         let counter = format!(" {} / 150k ", number(u64::try_from(used).unwrap_or(u64::MAX)));
@@ -149,7 +155,8 @@ pub(super) fn draw_pending(scene: &mut Scene<'_>, canvas: &mut Canvas<'_>, pendi
     for ((y, row), n) in (0..).zip(&pending.rows.rows).zip(0usize..) {
         let mut line = inside.row(y);
         let mark = if row.is_linked { ("✓", Role::Ok) } else { ("·", Role::Dim) };
-        let name = text::truncate(row.name.as_str(), usize::from(line.width().saturating_sub(4))).into_owned();
+        let name =
+            text::truncate(row.name.as_str(), usize::from(line.width().saturating_sub(4))).into_owned();
         let runs = [Run::new(mark.0, scene.s(mark.1)), Run::new(format!(" {name}"), scene.s(Role::Text))];
         let room = line.width();
         line.runs(1, 0, room, &runs);

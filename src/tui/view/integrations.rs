@@ -115,7 +115,10 @@ fn details(scene: &mut Scene<'_>, canvas: &mut Canvas<'_>, has_keys: bool) {
     let Some(item) = model.integrations.current() else { return };
     let (w, h) = (canvas.width(), canvas.height());
     let kind = item.row.integration.kind.label();
-    let runs = [Run::new(item.name.as_str(), scene.s(Role::Strong)), Run::new(format!("  {kind}"), scene.s(Role::Dim))];
+    let runs = [
+        Run::new(item.name.as_str(), scene.s(Role::Strong)),
+        Run::new(format!("  {kind}"), scene.s(Role::Dim)),
+    ];
     canvas.runs(2, 0, w.saturating_sub(3), &runs);
     let rows = rows(scene, item);
     let label = rows.iter().map(|row| match row {
@@ -136,7 +139,8 @@ fn details(scene: &mut Scene<'_>, canvas: &mut Canvas<'_>, has_keys: bool) {
     let total = lines.len();
     let room = usize::from(h.saturating_sub(2));
     // The selected row and what explains it stay in view.
-    let first = if has_keys { (selected + 4).saturating_sub(room).min(total.saturating_sub(room)) } else { 0 };
+    let first =
+        if has_keys { (selected + 4).saturating_sub(room).min(total.saturating_sub(room)) } else { 0 };
     scene.drawn.painted.sizes.pane_total = super::rooms::rows(total);
     for (y, plan) in (2..h).zip(lines.iter().skip(first)) {
         let mut line = canvas.row(y);
@@ -160,7 +164,10 @@ fn line_plan<'a>(row: &'a Row<'a>, is_narrow: bool, w: u16, label: u16) -> Vec<L
         Row::Note(note) => {
             let room = usize::from(w.saturating_sub(if is_narrow { 6 } else { label + 6 }).max(8));
             let wrapped = text::wrap(note, room);
-            wrapped.into_iter().map(|range| Line::Note(note.get(range).unwrap_or_default().to_owned())).collect()
+            wrapped
+                .into_iter()
+                .map(|range| Line::Note(note.get(range).unwrap_or_default().to_owned()))
+                .collect()
         }
         Row::Choice(which, name, value) if is_narrow && width(value) + label + 6 > w => {
             vec![Line::Choice(*which, name, None), Line::Value(*which, value)]
@@ -187,7 +194,13 @@ fn detail_line(scene: &mut Scene<'_>, line: &mut Canvas<'_>, plan: &Line<'_>, la
             None
         }
         Line::Choice(which, name, value) => {
-            line.clip(2, 0, if value.is_some() { label } else { w.saturating_sub(3) }, name, scene.s(Role::Text));
+            line.clip(
+                2,
+                0,
+                if value.is_some() { label } else { w.saturating_sub(3) },
+                name,
+                scene.s(Role::Text),
+            );
             if let Some(value) = value {
                 line.clip(value_at, 0, w.saturating_sub(value_at + 1), value, scene.s(Role::Link));
             }
@@ -230,12 +243,20 @@ fn rows<'a>(scene: &Scene<'_>, item: &'a IntegrationItem) -> Vec<Row<'a>> {
             Row::Fact(scene.t(label), vec![Run::new(value, scene.s(role))])
         };
         rows.push(Row::Gap);
-        rows.push(Row::Choice(DetailRow::AppId, scene.t(phrase("App ID", "App ID")), app.app_id().to_string()));
+        rows.push(Row::Choice(
+            DetailRow::AppId,
+            scene.t(phrase("App ID", "App ID")),
+            app.app_id().to_string(),
+        ));
         let none = || scene.t(phrase("none: events come unsigned", "无：事件不签名")).to_owned();
         let masked = |value: &Option<String>| value.clone();
         rows.push(fact(phrase("App Secret", "App Secret"), app.app_secret_masked.clone(), Role::Text));
         let token = masked(&app.verification_token_masked);
-        rows.push(fact(phrase("Verification Token", "Verification Token"), token.unwrap_or_else(|| scene.t(phrase("none", "无")).to_owned()), Role::Text));
+        rows.push(fact(
+            phrase("Verification Token", "Verification Token"),
+            token.unwrap_or_else(|| scene.t(phrase("none", "无")).to_owned()),
+            Role::Text,
+        ));
         let key = masked(&app.encrypt_key_masked);
         let role = if key.is_some() { Role::Text } else { Role::Warn };
         rows.push(fact(phrase("Encrypt Key", "Encrypt Key"), key.unwrap_or_else(none), role));
@@ -263,13 +284,26 @@ fn connection<'a>(scene: &Scene<'_>, item: &'a IntegrationItem) -> Vec<Row<'a>> 
         vec![Run::new(scene.t(phrase("● on", "● 开启")), scene.s(Role::Ok))]
     } else {
         let holder = scene.model.integrations.war_room_holder();
-        let why = holder.map(|holder| scene.fill(phrase("  {} has it; switch it off there first", "  {} 已开启，请先在那里关闭"), &[&holder.name]));
-        vec![Run::new(scene.t(phrase("○ off", "○ 关闭")), scene.s(Role::Text)), Run::new(why.unwrap_or_default(), dim)]
+        let why = holder.map(|holder| {
+            scene.fill(
+                phrase("  {} has it; switch it off there first", "  {} 已开启，请先在那里关闭"),
+                &[&holder.name],
+            )
+        });
+        vec![
+            Run::new(scene.t(phrase("○ off", "○ 关闭")), scene.s(Role::Text)),
+            Run::new(why.unwrap_or_default(), dim),
+        ]
     };
     let mut rows = vec![Row::Fact(scene.t(phrase("War Room", "作战室")), war_room)];
     if integration.app.is_none() {
         rows.push(Row::Note(
-            scene.t(phrase("Only its name is kept: it takes part in the War Room rule.", "仅保存名称：用于作战室唯一性规则。")).to_owned(),
+            scene
+                .t(phrase(
+                    "Only its name is kept: it takes part in the War Room rule.",
+                    "仅保存名称：用于作战室唯一性规则。",
+                ))
+                .to_owned(),
         ));
         return rows;
     }
@@ -279,24 +313,32 @@ fn connection<'a>(scene: &Scene<'_>, item: &'a IntegrationItem) -> Vec<Row<'a>> 
         let is_me = *holder == scene.model.me;
         let note = if is_me { scene.t(phrase("  this console", "  本控制台")) } else { "" };
         let name = SafeText::line(&holder.to_string()).to_string();
-        rows.push(Row::Fact(scene.t(phrase("held by", "持有者")), vec![Run::new(name, scene.s(Role::Text)), Run::new(note, dim)]));
+        rows.push(Row::Fact(
+            scene.t(phrase("held by", "持有者")),
+            vec![Run::new(name, scene.s(Role::Text)), Run::new(note, dim)],
+        ));
     }
-    let event = live.last_event_at.map_or_else(
-        || scene.t(phrase("none yet", "尚无")).to_owned(),
-        |at| words::ago(scene, at),
-    );
+    let event = live
+        .last_event_at
+        .map_or_else(|| scene.t(phrase("none yet", "尚无")).to_owned(), |at| words::ago(scene, at));
     let via = match live.last_event_via {
         Some(Via::Live) => scene.t(phrase("  by long connection", "  经长连接")),
         Some(Via::Webhook) => scene.t(phrase("  by webhook", "  经 webhook")),
         _ => "",
     };
-    rows.push(Row::Fact(scene.t(phrase("last event", "最近事件")), vec![Run::new(event, scene.s(Role::Text)), Run::new(via, dim)]));
+    rows.push(Row::Fact(
+        scene.t(phrase("last event", "最近事件")),
+        vec![Run::new(event, scene.s(Role::Text)), Run::new(via, dim)],
+    ));
     let receive = match integration.receive {
         Receive::LongConnection => phrase("long connection", "长连接"),
         Receive::Webhook => phrase("webhook (larkdeck serve)", "webhook（larkdeck serve）"),
         Receive::Both => phrase("long connection and webhook", "长连接与 webhook"),
     };
-    rows.push(Row::Fact(scene.t(phrase("receives by", "接收方式")), vec![Run::new(scene.t(receive), scene.s(Role::Text))]));
+    rows.push(Row::Fact(
+        scene.t(phrase("receives by", "接收方式")),
+        vec![Run::new(scene.t(receive), scene.s(Role::Text))],
+    ));
     rows
 }
 

@@ -3,10 +3,7 @@
 use super::{Canvas, Role, Scene, words};
 use crate::{
     app::action::Action,
-    core::{
-        lang::phrase,
-        operation::OperationResult,
-    },
+    core::{lang::phrase, operation::OperationResult},
     tui::{
         canvas::Run,
         widget::{
@@ -23,7 +20,10 @@ pub(super) fn draw(scene: &mut Scene<'_>, canvas: &mut Canvas<'_>) {
     if log.rows.is_empty() {
         let empty = (
             scene.t(phrase("Nothing has been done yet", "尚无操作")),
-            scene.t(phrase("Linking, sending and every change of an integration are written down here.", "关联、发送与集成的每次修改都会记录在这里。")),
+            scene.t(phrase(
+                "Linking, sending and every change of an integration are written down here.",
+                "关联、发送与集成的每次修改都会记录在这里。",
+            )),
         );
         words::nothing(scene, canvas, &log.load, empty);
         return;
@@ -49,7 +49,8 @@ pub(super) fn draw(scene: &mut Scene<'_>, canvas: &mut Canvas<'_>) {
             OperationResult::Refused => ("!", phrase("refused", "拒绝"), Role::Warn),
         };
         let at = operation.at.in_zone(&scene.model.zone).strftime("%m-%d %H:%M").to_string();
-        let reason = operation.code.map_or_else(|| row.reason.to_string(), |code| format!("{code}  {}", row.reason));
+        let reason =
+            operation.code.map_or_else(|| row.reason.to_string(), |code| format!("{code}  {}", row.reason));
         let cells = [
             cell(&at, scene.s(Role::Dim)),
             vec![Run::new(format!("{sign} {}", scene.t(word)), scene.s(role))],
@@ -67,7 +68,8 @@ pub(super) fn draw(scene: &mut Scene<'_>, canvas: &mut Canvas<'_>) {
     let at = log.position().map_or(0, |at| at + 1);
     let count = number(u64::try_from(log.rows.len()).unwrap_or(u64::MAX));
     let more = if log.has_older { "+" } else { "" };
-    let place = scene.fill(phrase("{} of {}{}, newest first", "第 {} / {}{} 条，最新在前"), &[&at, &count, &more]);
+    let place =
+        scene.fill(phrase("{} of {}{}, newest first", "第 {} / {}{} 条，最新在前"), &[&at, &count, &more]);
     canvas.right(w.saturating_sub(1), h.saturating_sub(1), w.saturating_sub(2), &place, scene.s(Role::Dim));
     let mark = words::load_mark(scene, &log.load);
     canvas.clip(2, h.saturating_sub(1), w / 3, mark, scene.s(Role::Dim));

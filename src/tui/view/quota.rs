@@ -46,7 +46,8 @@ pub(super) fn draw(scene: &mut Scene<'_>, canvas: &mut Canvas<'_>) {
     let first = model.quota.scroll.min(rows.saturating_sub(h));
     canvas.copy(&sheet, first);
     if rows > h {
-        let more = scene.fill(phrase(" {}-{} of {} ", " {}-{} / {} 行 "), &[&(first + 1), &(first + h).min(rows), &rows]);
+        let more = scene
+            .fill(phrase(" {}-{} of {} ", " {}-{} / {} 行 "), &[&(first + 1), &(first + h).min(rows), &rows]);
         canvas.right(w.saturating_sub(1), h - 1, 24, &more, scene.s(Role::Badge));
     }
 }
@@ -93,9 +94,12 @@ fn month(scene: &Scene<'_>, canvas: &mut Canvas<'_>, report: &QuotaReport) {
     let limit = month.limit.unwrap_or(0);
     let (style, bar) = scene.gauge_styles(month.used, limit.max(1), month.exhausted);
     let style = if month.limit.is_some() { style } else { scene.s(Role::Text) };
-    let mut runs = vec![Run::new(format!("{title}  "), scene.s(Role::Title)), Run::new(number(month.used), style)];
+    let mut runs =
+        vec![Run::new(format!("{title}  "), scene.s(Role::Title)), Run::new(number(month.used), style)];
     match month.limit {
-        Some(limit) => runs.push(Run::new(format!(" / {} {}", number(limit), scene.t(phrase("calls", "次调用"))), dim)),
+        Some(limit) => {
+            runs.push(Run::new(format!(" / {} {}", number(limit), scene.t(phrase("calls", "次调用"))), dim))
+        }
         None => runs.push(Run::new(scene.t(phrase(" calls, no limit", " 次调用，不限量")).to_owned(), dim)),
     }
     let source = match month.source {
@@ -109,13 +113,29 @@ fn month(scene: &Scene<'_>, canvas: &mut Canvas<'_>, report: &QuotaReport) {
     }
     let resets = scene.fill(phrase("resets {}", "重置于 {}"), &[&words::date_time(scene, month.resets_at)]);
     let forecast = match month.forecast_empty_at {
-        _ if month.exhausted => (scene.t(phrase("used up: Feishu refuses calls until then", "已用尽：此前飞书将拒绝调用")).to_owned(), Role::Error),
-        Some(at) => (scene.fill(phrase("empty on {} at this pace", "按此速度将于 {} 用尽"), &[&words::date_time(scene, at)]), Role::Warn),
-        None if month.limit.is_some() => (scene.t(phrase("lasts at this pace", "按此速度够用")).to_owned(), Role::Ok),
+        _ if month.exhausted => (
+            scene
+                .t(phrase("used up: Feishu refuses calls until then", "已用尽：此前飞书将拒绝调用"))
+                .to_owned(),
+            Role::Error,
+        ),
+        Some(at) => (
+            scene.fill(
+                phrase("empty on {} at this pace", "按此速度将于 {} 用尽"),
+                &[&words::date_time(scene, at)],
+            ),
+            Role::Warn,
+        ),
+        None if month.limit.is_some() => {
+            (scene.t(phrase("lasts at this pace", "按此速度够用")).to_owned(), Role::Ok)
+        }
         None => (String::new(), Role::Dim),
     };
     canvas.runs(0, 2, w, &[Run::new(forecast.0, scene.s(forecast.1)), Run::new(format!("   {resets}"), dim)]);
-    let rest = scene.fill(phrase("{} more did not count · {} without an answer", "另有 {} 次不计入 · {} 次无应答"), &[&number(month.exempt), &number(month.unknown)]);
+    let rest = scene.fill(
+        phrase("{} more did not count · {} without an answer", "另有 {} 次不计入 · {} 次无应答"),
+        &[&number(month.exempt), &number(month.unknown)],
+    );
     canvas.clip(0, 3, w, &rest, dim);
 }
 
@@ -142,20 +162,32 @@ fn buckets(scene: &Scene<'_>, canvas: &mut Canvas<'_>, report: &QuotaReport) {
     let layout = Layout::new(&columns, w);
     layout.head(canvas, 0, &columns, scene.s(Role::Title));
     for (y, bucket) in (1u16..).zip(&report.buckets) {
-        let name = bucket_name(&bucket.name).map_or_else(|| SafeText::line(&bucket.name).to_string(), |name| scene.t(name).to_owned());
+        let name = bucket_name(&bucket.name)
+            .map_or_else(|| SafeText::line(&bucket.name).to_string(), |name| scene.t(name).to_owned());
         let (style, bar) = scene.gauge_styles(u64::from(bucket.used), u64::from(bucket.limit), false);
         let waiting = if bucket.waiting > 0 { scene.s(Role::Warn) } else { dim };
-        let paused = bucket.paused_until.filter(|at| *at > scene.model.now).map(|at| words::clock_s(scene, at));
+        let paused =
+            bucket.paused_until.filter(|at| *at > scene.model.now).map(|at| words::clock_s(scene, at));
         let row = [
             cell(&name, scene.s(Role::Text)),
             Vec::new(),
-            vec![Run::new(number(u64::from(bucket.used)), style), Run::new(format!(" / {}{}", number(u64::from(bucket.limit)), window(bucket)), dim)],
+            vec![
+                Run::new(number(u64::from(bucket.used)), style),
+                Run::new(format!(" / {}{}", number(u64::from(bucket.limit)), window(bucket)), dim),
+            ],
             vec![Run::new(number(u64::from(bucket.waiting)), waiting)],
             vec![Run::new(paused.unwrap_or_default(), scene.s(Role::Warn))],
         ];
         layout.row(canvas, y, &columns, &row);
         if let Some((x, room)) = layout.place(1) {
-            gauge::bar(canvas, (x, y), room, (u64::from(bucket.used), u64::from(bucket.limit)), bar, scene.s(Role::GaugeRest));
+            gauge::bar(
+                canvas,
+                (x, y),
+                room,
+                (u64::from(bucket.used), u64::from(bucket.limit)),
+                bar,
+                scene.s(Role::GaugeRest),
+            );
         }
     }
 }
@@ -215,7 +247,11 @@ fn features(scene: &Scene<'_>, canvas: &mut Canvas<'_>, report: &QuotaReport) {
     let most = report.features.iter().map(|(_, count)| *count).max().unwrap_or_default();
     for (y, (feature, count)) in (1u16..).zip(&report.features) {
         let calls = number(*count);
-        let row = [cell(scene.t(feature_name(*feature)), scene.s(Role::Text)), Vec::new(), cell(&calls, scene.s(Role::Text))];
+        let row = [
+            cell(scene.t(feature_name(*feature)), scene.s(Role::Text)),
+            Vec::new(),
+            cell(&calls, scene.s(Role::Text)),
+        ];
         layout.row(canvas, y, &columns, &row);
         if let Some((x, room)) = layout.place(1) {
             gauge::bar(canvas, (x, y), room, (*count, most), scene.s(Role::Gauge), scene.s(Role::GaugeRest));

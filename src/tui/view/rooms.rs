@@ -1,7 +1,5 @@
 //! Pane 3: the rooms, and how the pane is shared between them and the open one.
 
-use ratatui::layout::Rect;
-
 use super::{Canvas, Role, Scene, room, words};
 use crate::{
     app::{
@@ -192,11 +190,6 @@ pub(super) fn facts(scene: &Scene<'_>, row: &RoomRow) -> String {
         parts.push(crate::core::text::SafeText::line(&row.room.description).to_string());
     }
     parts.join(" · ")
-}
-
-/// A part of `area` from column `x` on.
-pub(super) fn rest(area: Rect, x: u16) -> u16 {
-    area.width.saturating_sub(x)
 }
 
 /// A count of rows as coordinates have it.

@@ -92,7 +92,10 @@ fn who(scene: &Scene<'_>, header: &Header) -> Vec<Piece<'static>> {
         return vec![piece(0, scene.t(NO_INTEGRATION), scene.s(Role::Dim))];
     };
     let mut pieces = vec![piece(0, text::truncate(name.as_str(), 24), scene.s(Role::Strong))];
-    let parts: Vec<String> = header.kind.map(|kind| kind.label().to_owned()).into_iter()
+    let parts: Vec<String> = header
+        .kind
+        .map(|kind| kind.label().to_owned())
+        .into_iter()
         .chain(header.tenant.as_ref().map(|tenant| text::truncate(tenant.as_str(), 20).into_owned()))
         .collect();
     if !parts.is_empty() {
@@ -124,7 +127,9 @@ fn live(scene: &Scene<'_>, header: &Header) -> Vec<Piece<'static>> {
             pieces.push(piece(5, text::truncate(reason.as_str(), 40), dim));
         }
         LiveLine::Cached { since } => {
-            let words = since.as_ref().map_or_else(|| scene.t(CACHED).to_owned(), |at| scene.fill(CACHED_SINCE, &[at]));
+            let words = since
+                .as_ref()
+                .map_or_else(|| scene.t(CACHED).to_owned(), |at| scene.fill(CACHED_SINCE, &[at]));
             pieces.push(piece(0, words, scene.s(Role::Warn)));
         }
     }
@@ -159,7 +164,10 @@ fn month_pieces(scene: &Scene<'_>, month: &MonthLine) -> Vec<Piece<'static>> {
     ];
     let mut pieces = vec![Piece { rank: 1, runs: figures }];
     let (full, rest) = gauge_text(month.used, limit);
-    pieces.push(Piece { rank: 3, runs: vec![Run::new(full, bar_style), Run::new(rest, scene.s(Role::GaugeRest))] });
+    pieces.push(Piece {
+        rank: 3,
+        runs: vec![Run::new(full, bar_style), Run::new(rest, scene.s(Role::GaugeRest))],
+    });
     pieces.push(match &month.empty_on {
         _ if month.is_exhausted => piece(2, scene.t(USED_UP), scene.s(Role::Error)),
         Some(day) => piece(2, scene.fill(EMPTY_ON, &[day]), scene.s(Role::Warn)),

@@ -79,7 +79,15 @@ pub(super) fn draw(
                 }
                 ItemBody::Seam(seam) => common_row(scene, &mut line, item, row, layout, Some(seam), divider),
                 ItemBody::Outgoing(outgoing, body) => {
-                    outgoing_row(scene, &mut line, (item, outgoing, body), row, layout, &mut needs_name, divider);
+                    outgoing_row(
+                        scene,
+                        &mut line,
+                        (item, outgoing, body),
+                        row,
+                        layout,
+                        &mut needs_name,
+                        divider,
+                    );
                 }
             }
             y += 1;
@@ -89,7 +97,13 @@ pub(super) fn draw(
 }
 
 /// Marks the entry under the cursor, and makes all of them clickable.
-fn mark(scene: &mut Scene<'_>, canvas: &mut Canvas<'_>, item: &Item, (start, end): (u16, u16), look: Look<'_>) {
+fn mark(
+    scene: &mut Scene<'_>,
+    canvas: &mut Canvas<'_>,
+    item: &Item,
+    (start, end): (u16, u16),
+    look: Look<'_>,
+) {
     let w = canvas.width();
     // Day and divider lines belong to the place, not to the message.
     let above = item.rows.iter().take_while(|row| matches!(row, LineRow::Day | LineRow::Unread)).count();
@@ -156,7 +170,10 @@ fn seam_row(scene: &Scene<'_>, line: &mut Canvas<'_>, seam: &Seam, layout: Layou
     };
     let mut words = match (seam.missing, seam.recovered) {
         (Missing::Messages, _) => scene.fill(
-            phrase("messages of {}-{} may be missing: they could not be fetched", "{}-{} 的消息可能缺失：无法补取"),
+            phrase(
+                "messages of {}-{} may be missing: they could not be fetched",
+                "{}-{} 的消息可能缺失：无法补取",
+            ),
             &[&from, &to],
         ),
         (_, 0) => scene.fill(
@@ -192,7 +209,12 @@ fn message_row(
             if std::mem::take(needs_name) {
                 margin(scene, line, item, message, layout);
             }
-            let is_last = !item.rows.iter().skip_while(|other| *other != row).skip(1).any(|row| matches!(row, LineRow::Text(_)));
+            let is_last = !item
+                .rows
+                .iter()
+                .skip_while(|other| *other != row)
+                .skip(1)
+                .any(|row| matches!(row, LineRow::Text(_)));
             text_row(scene, line, message, range, layout, is_last);
         }
         LineRow::Quote => {
@@ -209,7 +231,12 @@ fn message_row(
                     phrase("{} replies · last {} {}", "{} 条回复 · 最新 {} {}"),
                     &[count, last, &words::clock(scene, *at)],
                 );
-                line.runs(layout.text, 0, room, &[Run::new("╰ ", scene.s(Role::Border)), Run::new(words, dim)]);
+                line.runs(
+                    layout.text,
+                    0,
+                    room,
+                    &[Run::new("╰ ", scene.s(Role::Border)), Run::new(words, dim)],
+                );
             }
         }
         _ => common_row(scene, line, item, row, layout, None, divider),
@@ -239,7 +266,13 @@ fn text_row(
     let dim = scene.s(Role::Dim);
     let (x, room) = (layout.text, layout.cells);
     if message.is_recalled {
-        line.clip(x, 0, room, scene.t(phrase("message recalled", "消息已撤回")), dim.add_modifier(Modifier::ITALIC));
+        line.clip(
+            x,
+            0,
+            room,
+            scene.t(phrase("message recalled", "消息已撤回")),
+            dim.add_modifier(Modifier::ITALIC),
+        );
         return;
     }
     let base = match (message.sender_kind, message.msg_type.as_str()) {
@@ -270,7 +303,8 @@ fn styled<'a>(scene: &Scene<'_>, body: &'a str, base: Style, mentions_us: bool) 
     let mut at = 0;
     while let Some(rest) = body.get(at..).filter(|rest| !rest.is_empty()) {
         let length = token(rest);
-        let is_start = body.get(..at).is_none_or(|before| !before.ends_with(|c: char| c.is_ascii_alphanumeric()));
+        let is_start =
+            body.get(..at).is_none_or(|before| !before.ends_with(|c: char| c.is_ascii_alphanumeric()));
         if let Some((length, role)) = length.filter(|_| is_start) {
             runs.extend(body.get(plain..at).filter(|text| !text.is_empty()).map(|text| Run::new(text, base)));
             let role = if role == Role::Mention && !mentions_us { Role::Accent } else { role };
@@ -302,7 +336,8 @@ fn token(text: &str) -> Option<(usize, Role)> {
 fn reactions(scene: &Scene<'_>, known: &[(String, u32)]) -> Vec<Run<'static>> {
     let mut runs = Vec::new();
     for (emoji, count) in known {
-        let picture = REACTIONS.iter().find(|(name, _)| name.eq_ignore_ascii_case(emoji)).map(|(_, picture)| *picture);
+        let picture =
+            REACTIONS.iter().find(|(name, _)| name.eq_ignore_ascii_case(emoji)).map(|(_, picture)| *picture);
         let is_ascii = scene.model.glyphs == crate::app::model::Glyphs::Ascii;
         let shown: Cow<'static, str> = match picture.filter(|_| !is_ascii) {
             Some(picture) => picture.into(),
@@ -340,7 +375,13 @@ fn outgoing_row(
                 OutgoingState::Unknown => ("?", Role::Warn),
             };
             line.text(layout.text.saturating_sub(1), 0, sign, scene.s(role));
-            line.clip(layout.text, 0, layout.cells, body.as_str().get(range.clone()).unwrap_or_default(), dim);
+            line.clip(
+                layout.text,
+                0,
+                layout.cells,
+                body.as_str().get(range.clone()).unwrap_or_default(),
+                dim,
+            );
         }
         LineRow::Quote => {
             line.clip(layout.text, 0, layout.cells, scene.t(phrase("╭ reply", "╭ 回复")), dim);
@@ -359,12 +400,18 @@ fn outgoing_words(scene: &Scene<'_>, state: &OutgoingState) -> (String, Role) {
         OutgoingState::Sending => (scene.t(phrase("sending…", "发送中…")).to_owned(), Role::Dim),
         OutgoingState::Sent { .. } => (scene.t(phrase("sent", "已发送")).to_owned(), Role::Ok),
         OutgoingState::Failed { reason } => (
-            scene.fill(phrase("not sent: {} · s sends again, x discards", "未发送：{} · s 重发，x 丢弃"), &[&SafeText::line(reason)]),
+            scene.fill(
+                phrase("not sent: {} · s sends again, x discards", "未发送：{} · s 重发，x 丢弃"),
+                &[&SafeText::line(reason)],
+            ),
             Role::Error,
         ),
         OutgoingState::Unknown => (
             scene
-                .t(phrase("nobody knows whether it arrived · s sends again without doubling", "是否送达未知 · s 重发（不会重复）"))
+                .t(phrase(
+                    "nobody knows whether it arrived · s sends again without doubling",
+                    "是否送达未知 · s 重发（不会重复）",
+                ))
                 .to_owned(),
             Role::Warn,
         ),

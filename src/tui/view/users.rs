@@ -43,23 +43,38 @@ pub(super) fn draw(scene: &mut Scene<'_>, canvas: &mut Canvas<'_>) {
 fn empty(scene: &Scene<'_>) -> (&'static str, &'static str) {
     let users = &scene.model.users;
     if scene.model.active.is_none() {
-        return (scene.t(phrase("No integration", "没有集成")), scene.t(phrase("Go to pane 1 and press a to add one.", "请到面板 1 按 a 添加。")));
+        return (
+            scene.t(phrase("No integration", "没有集成")),
+            scene.t(phrase("Go to pane 1 and press a to add one.", "请到面板 1 按 a 添加。")),
+        );
     }
     if !users.search.value().is_empty() {
         return (
             scene.t(phrase("Nobody by that name or email", "没有符合的姓名或邮箱")),
-            scene.t(phrase("Esc clears the search; Tab changes the filter.", "按 Esc 清除搜索，按 Tab 切换筛选。")),
+            scene.t(phrase(
+                "Esc clears the search; Tab changes the filter.",
+                "按 Esc 清除搜索，按 Tab 切换筛选。",
+            )),
         );
     }
     if users.counts.all == 0 {
         return (
             scene.t(phrase("No team members yet", "还没有成员")),
-            scene.t(phrase("Import them: larkdeck member import FILE.csv (name,email,phone,team).", "请导入：larkdeck member import FILE.csv（name,email,phone,team）。")),
+            scene.t(phrase(
+                "Import them: larkdeck member import FILE.csv (name,email,phone,team).",
+                "请导入：larkdeck member import FILE.csv（name,email,phone,team）。",
+            )),
         );
     }
     match users.filter {
-        Filter::Unlinked => (scene.t(phrase("Everybody is linked", "全部已关联")), scene.t(phrase("Nothing is left to do here.", "这里没有待办。"))),
-        _ => (scene.t(phrase("Nobody is linked yet", "还没有人关联")), scene.t(phrase("Press L for one-click linking.", "按 L 一键关联。"))),
+        Filter::Unlinked => (
+            scene.t(phrase("Everybody is linked", "全部已关联")),
+            scene.t(phrase("Nothing is left to do here.", "这里没有待办。")),
+        ),
+        _ => (
+            scene.t(phrase("Nobody is linked yet", "还没有人关联")),
+            scene.t(phrase("Press L for one-click linking.", "按 L 一键关联。")),
+        ),
     }
 }
 
@@ -76,7 +91,12 @@ fn filters(scene: &mut Scene<'_>, canvas: &mut Canvas<'_>) {
             is_active: *filter == users.filter,
         })
         .collect();
-    let looks = tabs::Looks { active: scene.s(Role::Badge), idle: scene.s(Role::Text), key: scene.s(Role::Dim), count: scene.s(Role::Dim) };
+    let looks = tabs::Looks {
+        active: scene.s(Role::Badge),
+        idle: scene.s(Role::Text),
+        key: scene.s(Role::Dim),
+        count: scene.s(Role::Dim),
+    };
     let area = canvas.area();
     let room = canvas.width().saturating_sub(2);
     let places = tabs::draw(canvas, (1, 0), room, &rows, looks);
@@ -96,12 +116,23 @@ fn filters(scene: &mut Scene<'_>, canvas: &mut Canvas<'_>) {
     if users.is_searching {
         let start = canvas.text(x, 0, label, scene.s(Role::Key));
         let room = (x + field).saturating_sub(start);
-        let caret = prompt::draw(canvas, (start, 0), room, users.search.value(), before(&users.search), scene.s(Role::Input));
+        let caret = prompt::draw(
+            canvas,
+            (start, 0),
+            room,
+            users.search.value(),
+            before(&users.search),
+            scene.s(Role::Input),
+        );
         scene.caret(canvas, caret, 0);
     } else if !users.search.value().is_empty() {
         canvas.right(x + field, 0, field, &format!("{label}{}", users.search.value()), scene.s(Role::Text));
     } else {
-        let words = if is_busy { "…" } else { scene.t(phrase("/ searches name or email", "按 / 搜索姓名或邮箱")) };
+        let words = if is_busy {
+            "…"
+        } else {
+            scene.t(phrase("/ searches name or email", "按 / 搜索姓名或邮箱"))
+        };
         canvas.right(x + field, 0, field, words, dim);
     }
 }
@@ -164,8 +195,12 @@ fn state<'a>(scene: &Scene<'_>, row: &UserRow) -> Vec<Run<'a>> {
             Run::new(scene.t(origin(link.origin)), scene.s(Role::Text)),
             Run::new(format!("  {}", scene.model.short_time(link.linked_at)), dim),
         ],
-        (None, Some(reason)) => vec![Run::new("✗ ", scene.s(Role::Warn)), Run::new(scene.t(reason.text()), scene.s(Role::Text))],
-        (None, None) => vec![Run::new("· ", dim), Run::new(scene.t(phrase("not tried yet", "尚未尝试")), dim)],
+        (None, Some(reason)) => {
+            vec![Run::new("✗ ", scene.s(Role::Warn)), Run::new(scene.t(reason.text()), scene.s(Role::Text))]
+        }
+        (None, None) => {
+            vec![Run::new("· ", dim), Run::new(scene.t(phrase("not tried yet", "尚未尝试")), dim)]
+        }
     }
 }
 
@@ -174,7 +209,8 @@ fn explain(scene: &mut Scene<'_>, canvas: &mut Canvas<'_>) {
     let users = &scene.model.users;
     let w = canvas.width();
     let dim = scene.s(Role::Dim);
-    let place = scene.fill(phrase("{} of {}", "第 {} / {} 个"), &[&number(users.cursor + 1), &number(users.total)]);
+    let place =
+        scene.fill(phrase("{} of {}", "第 {} / {} 个"), &[&number(users.cursor + 1), &number(users.total)]);
     let cells = width(&place) + 2;
     canvas.rule(1, w.saturating_sub(cells + 1), 0, "─", scene.s(Role::Border));
     canvas.right(w.saturating_sub(1), 0, cells, &place, dim);

@@ -8,7 +8,14 @@ const EIGHTHS: [&str; 9] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉",
 const HEIGHTS: [&str; 8] = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
 
 /// Draws `used` of `of` as a bar of `width` cells at (`x`, `y`), in eighths of a cell.
-pub fn bar(canvas: &mut Canvas<'_>, (x, y): (u16, u16), width: u16, (used, of): (u64, u64), full: Style, rest: Style) {
+pub fn bar(
+    canvas: &mut Canvas<'_>,
+    (x, y): (u16, u16),
+    width: u16,
+    (used, of): (u64, u64),
+    full: Style,
+    rest: Style,
+) {
     let eighths = filled_eighths(width, used, of);
     let whole = cells(usize::try_from(eighths / 8).unwrap_or(usize::MAX)).min(width);
     canvas.rule(x, x + whole, y, "█", full);
@@ -31,7 +38,14 @@ fn filled_eighths(width: u16, used: u64, of: u64) -> u64 {
 }
 
 /// Draws values as columns of `height` rows from the row `y` down, the newest at the right end.
-pub fn spark(canvas: &mut Canvas<'_>, (x, y): (u16, u16), width: u16, height: u16, values: &[u32], style: Style) {
+pub fn spark(
+    canvas: &mut Canvas<'_>,
+    (x, y): (u16, u16),
+    width: u16,
+    height: u16,
+    values: &[u32],
+    style: Style,
+) {
     let shown = values.get(values.len().saturating_sub(usize::from(width))..).unwrap_or_default();
     let most = u64::from(shown.iter().copied().max().unwrap_or_default()).max(1);
     let levels = u64::from(height) * 8;
@@ -40,7 +54,8 @@ pub fn spark(canvas: &mut Canvas<'_>, (x, y): (u16, u16), width: u16, height: u1
         for row in 0..height {
             let below = u64::from(height - 1 - row) * 8;
             let here = level.saturating_sub(below).min(8);
-            let symbol = usize::try_from(here).ok().and_then(|n| n.checked_sub(1)).and_then(|n| HEIGHTS.get(n));
+            let symbol =
+                usize::try_from(here).ok().and_then(|n| n.checked_sub(1)).and_then(|n| HEIGHTS.get(n));
             if let Some(symbol) = symbol {
                 canvas.text(column, y + row, symbol, style);
             }

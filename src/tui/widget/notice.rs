@@ -12,7 +12,9 @@ pub fn draw(canvas: &mut Canvas<'_>, title: (&str, Style), lines: &[(&str, Style
     let room = usize::from(canvas.width().saturating_sub(4).clamp(1, 72));
     let mut rows: Vec<(&str, Style)> = Vec::new();
     for (body, style) in std::iter::once(&title).chain(lines) {
-        rows.extend(text::wrap(body, room).into_iter().map(|range| (body.get(range).unwrap_or_default(), *style)));
+        rows.extend(
+            text::wrap(body, room).into_iter().map(|range| (body.get(range).unwrap_or_default(), *style)),
+        );
     }
     let count = u16::try_from(rows.len()).unwrap_or(u16::MAX);
     let widest = rows.iter().map(|(row, _)| width(row)).max().unwrap_or_default();

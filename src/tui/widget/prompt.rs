@@ -9,7 +9,14 @@ use crate::{
 
 /// Draws the text of a field of `room` cells at (`x`, `y`), scrolled so that the caret is in view, and answers
 /// the column of the caret. `before` is the part of `value` before the caret.
-pub fn draw(canvas: &mut Canvas<'_>, (x, y): (u16, u16), room: u16, value: &str, before: &str, style: Style) -> u16 {
+pub fn draw(
+    canvas: &mut Canvas<'_>,
+    (x, y): (u16, u16),
+    room: u16,
+    value: &str,
+    before: &str,
+    style: Style,
+) -> u16 {
     let room = room.min(canvas.width().saturating_sub(x)).max(1);
     canvas.sub(x, y, room, 1).fill(style);
     // The caret needs a cell of its own at the end.
@@ -45,8 +52,14 @@ mod tests {
         for room in 1..30 {
             for (at, _) in text::graphemes(value) {
                 let mut buffer = Buffer::empty(Rect::new(0, 0, 30, 1));
-                let caret =
-                    draw(&mut Canvas::new(&mut buffer), (0, 0), room, value, value.get(..at).unwrap(), Style::new());
+                let caret = draw(
+                    &mut Canvas::new(&mut buffer),
+                    (0, 0),
+                    room,
+                    value,
+                    value.get(..at).unwrap(),
+                    Style::new(),
+                );
                 assert!(caret < room, "{caret} in {room}");
             }
         }

@@ -45,8 +45,11 @@ impl Layout {
         loop {
             let needed = needed(columns, &is_shown);
             let last = columns.iter().zip(&is_shown).filter(|(column, shown)| **shown && column.rank > 0);
-            let Some(rank) = last.map(|(column, _)| column.rank).max().filter(|_| needed > room) else { break };
-            let victim = columns.iter().zip(&mut is_shown).rfind(|(column, shown)| **shown && column.rank == rank);
+            let Some(rank) = last.map(|(column, _)| column.rank).max().filter(|_| needed > room) else {
+                break;
+            };
+            let victim =
+                columns.iter().zip(&mut is_shown).rfind(|(column, shown)| **shown && column.rank == rank);
             if let Some((_, shown)) = victim {
                 *shown = false;
             }

@@ -32,7 +32,13 @@ pub struct Looks {
 
 /// Draws tabs from (`x`, `y`) on and answers where each stands (first column, column after it). Where the room
 /// is short the others shrink to their keys.
-pub fn draw(canvas: &mut Canvas<'_>, (x, y): (u16, u16), room: u16, tabs: &[Tab<'_>], looks: Looks) -> Vec<(u16, u16)> {
+pub fn draw(
+    canvas: &mut Canvas<'_>,
+    (x, y): (u16, u16),
+    room: u16,
+    tabs: &[Tab<'_>],
+    looks: Looks,
+) -> Vec<(u16, u16)> {
     let full: u16 = tabs.iter().map(|tab| width(&label(tab, false)) + 3).fold(0, u16::saturating_add);
     let is_short = full > room;
     let mut places = Vec::with_capacity(tabs.len());

@@ -25,7 +25,11 @@ pub(super) fn draw(scene: &mut Scene<'_>, canvas: &mut Canvas<'_>, confirm: &Con
         wrap_into(&mut lines, SafeText::line(line).as_str(), room, scene.s(Role::Text));
     }
     lines.push(Vec::new());
-    let title = if confirm.risk == Risk::Destroy { phrase("Sure?", "确定？") } else { phrase("Question", "确认") };
+    let title = if confirm.risk == Risk::Destroy {
+        phrase("Sure?", "确定？")
+    } else {
+        phrase("Question", "确认")
+    };
     let mut looks = scene.popup_looks();
     if confirm.risk == Risk::Destroy {
         looks.border = scene.s(Role::GaugeFull);
@@ -42,13 +46,24 @@ pub(super) fn draw(scene: &mut Scene<'_>, canvas: &mut Canvas<'_>, confirm: &Con
     if let Some((name, input)) = &confirm.typed_name {
         let words = scene.fill(phrase("type {}: ", "输入 {}："), &[name]);
         let x = inside.clip(0, y, w / 2, &words, scene.s(Role::Warn));
-        let caret = prompt::draw(&mut inside, (x, y), w.saturating_sub(x), input.value(), before(input), scene.s(Role::Input));
+        let caret = prompt::draw(
+            &mut inside,
+            (x, y),
+            w.saturating_sub(x),
+            input.value(),
+            before(input),
+            scene.s(Role::Input),
+        );
         scene.caret(&inside, caret, y);
         return;
     }
     let yes = scene.t(phrase(" y yes ", " y 是 "));
     let no = scene.t(phrase(" n no ", " n 否 "));
-    let runs = [Run::new(yes, scene.s(Role::Badge)), Run::new("  ", scene.s(Role::Dim)), Run::new(no, scene.s(Role::Text))];
+    let runs = [
+        Run::new(yes, scene.s(Role::Badge)),
+        Run::new("  ", scene.s(Role::Dim)),
+        Run::new(no, scene.s(Role::Text)),
+    ];
     inside.runs(0, y, w, &runs);
     let cells = crate::tui::canvas::width(yes);
     let area = inside.sub(0, y, cells, 1).area();

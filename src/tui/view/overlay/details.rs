@@ -25,10 +25,19 @@ pub(super) fn member(scene: &mut Scene<'_>, canvas: &mut Canvas<'_>, detail: &Me
     fact(scene, &mut lines, room, scene.t(phrase("email", "邮箱")), row.email.as_str());
     fact(scene, &mut lines, room, scene.t(phrase("phone", "手机")), row.phone.as_str());
     fact(scene, &mut lines, room, scene.t(phrase("team", "团队")), row.team.as_str());
-    let looked = row.member.looked_up_at.map_or_else(|| scene.t(phrase("never", "从未")).to_owned(), |at| words::date_time(scene, at));
+    let looked = row
+        .member
+        .looked_up_at
+        .map_or_else(|| scene.t(phrase("never", "从未")).to_owned(), |at| words::date_time(scene, at));
     fact(scene, &mut lines, room, scene.t(phrase("looked up", "查找时间")), &looked);
     if let Some(link) = &row.member.link {
-        fact(scene, &mut lines, room, scene.t(phrase("linked", "关联时间")), &words::date_time(scene, link.linked_at));
+        fact(
+            scene,
+            &mut lines,
+            room,
+            scene.t(phrase("linked", "关联时间")),
+            &words::date_time(scene, link.linked_at),
+        );
         fact(scene, &mut lines, room, "open_id", link.open_id.as_str());
     } else if let Some(reason) = row.member.reason {
         lines.push(Vec::new());
@@ -55,7 +64,13 @@ pub(super) fn operation(scene: &mut Scene<'_>, canvas: &mut Canvas<'_>, operatio
     };
     lines.push(vec![Run::new(scene.t(word), scene.s(role))]);
     fact(scene, &mut lines, room, scene.t(phrase("when", "时间")), &operation.at.rfc3339(&scene.model.zone));
-    fact(scene, &mut lines, room, scene.t(phrase("who", "操作者")), SafeText::line(&operation.author.to_string()).as_str());
+    fact(
+        scene,
+        &mut lines,
+        room,
+        scene.t(phrase("who", "操作者")),
+        SafeText::line(&operation.author.to_string()).as_str(),
+    );
     fact(scene, &mut lines, room, scene.t(phrase("on", "对象")), SafeText::line(&operation.target).as_str());
     if let Some(code) = operation.code {
         fact(scene, &mut lines, room, scene.t(phrase("code", "错误码")), &code.to_string());
@@ -101,7 +116,9 @@ pub(super) fn check(scene: &mut Scene<'_>, canvas: &mut Canvas<'_>, check: &Chec
     let room = text_cells(canvas, COLUMNS);
     let mut lines: Vec<Line> = Vec::new();
     match &check.report {
-        None => lines.push(vec![Run::new(scene.t(phrase("asking Feishu…", "正在询问飞书…")), scene.s(Role::Dim))]),
+        None => {
+            lines.push(vec![Run::new(scene.t(phrase("asking Feishu…", "正在询问飞书…")), scene.s(Role::Dim))])
+        }
         Some(report) => {
             for line in &report.lines {
                 let (sign, role) = match line.passed {

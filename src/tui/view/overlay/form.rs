@@ -34,7 +34,11 @@ const fn label(field: Field) -> Phrase {
 
 /// Draws the form. Where it does not fit, it scrolls with the focus.
 pub(super) fn draw(scene: &mut Scene<'_>, canvas: &mut Canvas<'_>, form: &Form) {
-    let title = if form.edit.is_some() { phrase("Change integration", "编辑集成") } else { phrase("Add integration", "添加集成") };
+    let title = if form.edit.is_some() {
+        phrase("Change integration", "编辑集成")
+    } else {
+        phrase("Add integration", "添加集成")
+    };
     let looks = scene.popup_looks();
     let place = popup::place(canvas.area(), 76, 19);
     let rows = place.height.saturating_sub(2);
@@ -105,7 +109,9 @@ fn field_row(scene: &mut Scene<'_>, row: &mut Canvas<'_>, form: &Form, field: Fi
         row.clip(1, 0, label_cells.saturating_sub(2), scene.t(label(field)), name);
     }
     match field {
-        Field::Kind => choice(scene, row, label_cells, ImKind::ALL.iter().map(|kind| (kind.label(), *kind == form.kind))),
+        Field::Kind => {
+            choice(scene, row, label_cells, ImKind::ALL.iter().map(|kind| (kind.label(), *kind == form.kind)))
+        }
         Field::Receive => {
             let modes = [
                 (Receive::LongConnection, phrase("long connection", "长连接")),
@@ -116,17 +122,35 @@ fn field_row(scene: &mut Scene<'_>, row: &mut Canvas<'_>, form: &Form, field: Fi
             choice(scene, row, label_cells, modes.into_iter());
         }
         Field::Check => {
-            let words = if form.check { phrase("☑ ask the platform whether they are good", "☑ 先向平台验证凭证") } else { phrase("☐ save without asking", "☐ 不验证直接保存") };
+            let words = if form.check {
+                phrase("☑ ask the platform whether they are good", "☑ 先向平台验证凭证")
+            } else {
+                phrase("☐ save without asking", "☐ 不验证直接保存")
+            };
             row.clip(label_cells, 0, room, scene.t(words), scene.s(Role::Text));
         }
         Field::Save => {
-            let words = if form.is_saving { phrase(" saving… ", " 保存中… ") } else { phrase(" Save ", " 保存 ") };
+            let words = if form.is_saving {
+                phrase(" saving… ", " 保存中… ")
+            } else {
+                phrase(" Save ", " 保存 ")
+            };
             let style = scene.s(if is_focus { Role::Badge } else { Role::Text });
             row.clip(label_cells, 0, room, scene.t(words), style);
         }
         _ => text_field(scene, row, form, field, label_cells),
     }
-    let at = [Field::Kind, Field::Name, Field::AppId, Field::AppSecret, Field::VerificationToken, Field::EncryptKey, Field::Receive, Field::Check, Field::Save];
+    let at = [
+        Field::Kind,
+        Field::Name,
+        Field::AppId,
+        Field::AppSecret,
+        Field::VerificationToken,
+        Field::EncryptKey,
+        Field::Receive,
+        Field::Check,
+        Field::Save,
+    ];
     let n = at.iter().position(|other| *other == field).unwrap_or_default();
     scene.click(row.area(), Action::SelectOverlayRow(n));
 }
@@ -158,7 +182,12 @@ fn text_field(scene: &mut Scene<'_>, row: &mut Canvas<'_>, form: &Form, field: F
     }
 }
 
-fn choice<'a>(scene: &Scene<'_>, row: &mut Canvas<'_>, x: u16, options: impl Iterator<Item = (&'a str, bool)>) {
+fn choice<'a>(
+    scene: &Scene<'_>,
+    row: &mut Canvas<'_>,
+    x: u16,
+    options: impl Iterator<Item = (&'a str, bool)>,
+) {
     let mut runs = Vec::new();
     for (name, is_on) in options {
         let style = scene.s(if is_on { Role::Badge } else { Role::Dim });

@@ -102,7 +102,10 @@ fn in_columns(groups: Vec<Vec<Line>>, count: usize, column: usize) -> Vec<Line> 
             let used: usize = line.iter().map(|run| text::width(&run.text)).sum();
             row.append(&mut line);
             if n + 1 < many {
-                row.push(Run::new(" ".repeat((column + 2).saturating_sub(used)), ratatui::style::Style::new()));
+                row.push(Run::new(
+                    " ".repeat((column + 2).saturating_sub(used)),
+                    ratatui::style::Style::new(),
+                ));
             }
         }
     }

@@ -59,7 +59,10 @@ fn preview(scene: &Scene<'_>, plan: &LinkPlan) -> Vec<Line> {
         ]
     };
     let hint = if plan.calls == 0 {
-        phrase("Nobody can be looked up: add a phone or an email first.", "没有可查找的成员：请先补充手机号或邮箱。")
+        phrase(
+            "Nobody can be looked up: add a phone or an email first.",
+            "没有可查找的成员：请先补充手机号或邮箱。",
+        )
     } else {
         phrase("Nothing has happened yet. Enter begins, Esc leaves.", "尚未执行。按 Enter 开始，Esc 返回。")
     };
@@ -67,35 +70,75 @@ fn preview(scene: &Scene<'_>, plan: &LinkPlan) -> Vec<Line> {
         line(scene.t(phrase("members", "成员")), plan.members, ""),
         line(scene.t(phrase("phones", "手机号")), plan.phones, scene.t(phrase("to look up", "待查找"))),
         line(scene.t(phrase("emails", "邮箱")), plan.emails, scene.t(phrase("to look up", "待查找"))),
-        line(scene.t(phrase("calls", "调用")), plan.calls, scene.t(phrase("not counted against the month", "不计入月度调用量"))),
+        line(
+            scene.t(phrase("calls", "调用")),
+            plan.calls,
+            scene.t(phrase("not counted against the month", "不计入月度调用量")),
+        ),
         Vec::new(),
         vec![Run::new(scene.t(hint), scene.s(Role::Text))],
     ]
 }
 
-fn running(scene: &mut Scene<'_>, canvas: &mut Canvas<'_>, title: &str, plan: &LinkPlan, progress: &LinkProgress) {
+fn running(
+    scene: &mut Scene<'_>,
+    canvas: &mut Canvas<'_>,
+    title: &str,
+    plan: &LinkPlan,
+    progress: &LinkProgress,
+) {
     let looks = scene.popup_looks();
     let place = popup::place(canvas.area(), COLUMNS, 7);
     let mut inside = popup::open(canvas, place, title, "", looks);
     let w = inside.width();
     let dim = scene.s(Role::Dim);
-    gauge::bar(&mut inside, (0, 0), w, (progress.calls_done, progress.calls.max(1)), scene.s(Role::Gauge), scene.s(Role::GaugeRest));
-    let calls = scene.fill(phrase("call {} of {}", "调用 {} / {}"), &[&number(progress.calls_done), &number(progress.calls)]);
+    gauge::bar(
+        &mut inside,
+        (0, 0),
+        w,
+        (progress.calls_done, progress.calls.max(1)),
+        scene.s(Role::Gauge),
+        scene.s(Role::GaugeRest),
+    );
+    let calls = scene.fill(
+        phrase("call {} of {}", "调用 {} / {}"),
+        &[&number(progress.calls_done), &number(progress.calls)],
+    );
     let runs = [
-        Run::new(scene.fill(phrase("✓ {} linked", "✓ 已关联 {}"), &[&number(progress.linked)]), scene.s(Role::Ok)),
-        Run::new(scene.fill(phrase("   ✗ {} not", "   ✗ 未关联 {}"), &[&number(progress.unlinked)]), scene.s(Role::Warn)),
-        Run::new(scene.fill(phrase("   of {} members   {}", "   共 {} 人   {}"), &[&number(plan.members), &calls]), dim),
+        Run::new(
+            scene.fill(phrase("✓ {} linked", "✓ 已关联 {}"), &[&number(progress.linked)]),
+            scene.s(Role::Ok),
+        ),
+        Run::new(
+            scene.fill(phrase("   ✗ {} not", "   ✗ 未关联 {}"), &[&number(progress.unlinked)]),
+            scene.s(Role::Warn),
+        ),
+        Run::new(
+            scene.fill(phrase("   of {} members   {}", "   共 {} 人   {}"), &[&number(plan.members), &calls]),
+            dim,
+        ),
     ];
     inside.runs(0, 2, w, &runs);
     let waiting = progress.waiting_until.filter(|at| *at > scene.model.now);
     let words = waiting.map_or_else(
         || scene.t(phrase("s stops after the calls under way", "按 s 在当前调用完成后停止")).to_owned(),
-        |at| scene.fill(phrase("waiting for the rate limit until {}", "等待限流至 {}"), &[&words::clock_s(scene, at)]),
+        |at| {
+            scene.fill(
+                phrase("waiting for the rate limit until {}", "等待限流至 {}"),
+                &[&words::clock_s(scene, at)],
+            )
+        },
     );
     inside.clip(0, 4, w, &words, dim);
 }
 
-fn finished(scene: &mut Scene<'_>, canvas: &mut Canvas<'_>, title: &str, flow: &LinkFlow, outcome: &LinkOutcome) {
+fn finished(
+    scene: &mut Scene<'_>,
+    canvas: &mut Canvas<'_>,
+    title: &str,
+    flow: &LinkFlow,
+    outcome: &LinkOutcome,
+) {
     let looks = scene.popup_looks();
     let reasons = cells(outcome.reasons.len()).min(6);
     let results = cells(outcome.results.len());
@@ -104,19 +147,35 @@ fn finished(scene: &mut Scene<'_>, canvas: &mut Canvas<'_>, title: &str, flow: &
     let note = if outcome.results.is_empty() {
         String::new()
     } else {
-        format!("{} / {}", flow.selected + 1, number(u64::try_from(outcome.results.len()).unwrap_or(u64::MAX)))
+        format!(
+            "{} / {}",
+            flow.selected + 1,
+            number(u64::try_from(outcome.results.len()).unwrap_or(u64::MAX))
+        )
     };
     let mut inside = popup::open(canvas, place, title, &note, looks);
     let (w, h) = (inside.width(), inside.height());
     let dim = scene.s(Role::Dim);
     let head = [
-        Run::new(scene.fill(phrase("✓ {} linked", "✓ 已关联 {}"), &[&number(outcome.linked)]), scene.s(Role::Ok)),
-        Run::new(scene.fill(phrase("   ✗ {} not", "   ✗ 未关联 {}"), &[&number(outcome.unlinked)]), scene.s(Role::Warn)),
         Run::new(
-            scene.fill(phrase("   {} calls, {}", "   {} 次调用，{}"), &[&number(outcome.calls), &words::duration(scene, outcome.elapsed)]),
+            scene.fill(phrase("✓ {} linked", "✓ 已关联 {}"), &[&number(outcome.linked)]),
+            scene.s(Role::Ok),
+        ),
+        Run::new(
+            scene.fill(phrase("   ✗ {} not", "   ✗ 未关联 {}"), &[&number(outcome.unlinked)]),
+            scene.s(Role::Warn),
+        ),
+        Run::new(
+            scene.fill(
+                phrase("   {} calls, {}", "   {} 次调用，{}"),
+                &[&number(outcome.calls), &words::duration(scene, outcome.elapsed)],
+            ),
             dim,
         ),
-        Run::new(if outcome.is_cancelled { scene.t(phrase("   stopped early", "   提前停止")) } else { "" }, scene.s(Role::Warn)),
+        Run::new(
+            if outcome.is_cancelled { scene.t(phrase("   stopped early", "   提前停止")) } else { "" },
+            scene.s(Role::Warn),
+        ),
     ];
     inside.runs(0, 0, w, &head);
     let mut y = 2;

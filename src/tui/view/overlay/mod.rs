@@ -54,7 +54,14 @@ pub(super) fn draw(scene: &mut Scene<'_>, canvas: &mut Canvas<'_>) {
 }
 
 /// A popup with a text that scrolls.
-fn text_popup(scene: &mut Scene<'_>, canvas: &mut Canvas<'_>, title: &str, columns: u16, scroll: u16, lines: &[Line]) {
+fn text_popup(
+    scene: &mut Scene<'_>,
+    canvas: &mut Canvas<'_>,
+    title: &str,
+    columns: u16,
+    scroll: u16,
+    lines: &[Line],
+) {
     let total = cells(lines.len());
     let place = popup::place(canvas.area(), columns, total + 2);
     let rows = place.height.saturating_sub(2);

@@ -25,13 +25,26 @@ pub(super) fn draw(scene: &mut Scene<'_>, canvas: &mut Canvas<'_>, palette: &Pal
     let w = inside.width();
     inside.text(0, 0, ":", scene.s(Role::Key));
     let value = palette.input.value();
-    let caret = prompt::draw(&mut inside, (2, 0), w.saturating_sub(2), value, before(&palette.input), scene.s(Role::Input));
+    let caret = prompt::draw(
+        &mut inside,
+        (2, 0),
+        w.saturating_sub(2),
+        value,
+        before(&palette.input),
+        scene.s(Role::Input),
+    );
     scene.caret(&inside, caret, 0);
     let rows = inside.height().saturating_sub(2);
     scene.drawn.painted.sizes.overlay_rows = rows;
     scene.drawn.painted.sizes.overlay_total = cells(palette.rows.len());
     if palette.rows.is_empty() {
-        inside.clip(2, 2, w, scene.t(phrase("no command of that name; backspace", "没有这样的命令")), scene.s(Role::Dim));
+        inside.clip(
+            2,
+            2,
+            w,
+            scene.t(phrase("no command of that name; backspace", "没有这样的命令")),
+            scene.s(Role::Dim),
+        );
     }
     let first = (palette.selected + 1).saturating_sub(usize::from(rows));
     for ((y, row), n) in (2..rows + 2).zip(palette.rows.iter().skip(first)).zip(first..) {

@@ -32,7 +32,10 @@ pub(super) fn draw(scene: &mut Scene<'_>, canvas: &mut Canvas<'_>, qr: &Qr) {
         let mut lines: Vec<Line> = Vec::new();
         wrap_into(&mut lines, url.as_str(), cells, scene.s(Role::Link));
         lines.push(Vec::new());
-        let words = phrase("The code needs a larger window and Unicode signs; y copies the URL instead.", "二维码需要更大的窗口和 Unicode 符号；可按 y 复制 URL。");
+        let words = phrase(
+            "The code needs a larger window and Unicode signs; y copies the URL instead.",
+            "二维码需要更大的窗口和 Unicode 符号；可按 y 复制 URL。",
+        );
         wrap_into(&mut lines, scene.t(words), cells, scene.s(Role::Dim));
         text_popup(scene, canvas, label, 76, 0, &lines);
         return;
@@ -44,7 +47,9 @@ pub(super) fn draw(scene: &mut Scene<'_>, canvas: &mut Canvas<'_>, qr: &Qr) {
     let style = scene.s(Role::Qr);
     let colours = code.to_colors();
     let is_dark = |column: usize, row: usize| {
-        let (Some(column), Some(row)) = (column.checked_sub(QUIET), row.checked_sub(QUIET)) else { return false };
+        let (Some(column), Some(row)) = (column.checked_sub(QUIET), row.checked_sub(QUIET)) else {
+            return false;
+        };
         column < code.width() && colours.get(row * code.width() + column) == Some(&Color::Dark)
     };
     for (y, row) in (0..rows).zip((0..side).step_by(2)) {
