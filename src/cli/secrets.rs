@@ -94,12 +94,12 @@ pub(super) fn can_ask() -> bool {
 pub(super) fn ask(label: &str, cancel: &CancellationToken) -> Result<Option<Secret>, CliError> {
     let fail =
         |error: std::io::Error| CliError::new(Kind::Usage, format!("cannot ask for the {label}: {error}"));
-    let mut tty = OpenOptions::new().read(true).write(true).open("/dev/tty").map_err(fail)?;
-    write!(tty, "{label}: ").map_err(fail)?;
+    let tty = OpenOptions::new().read(true).write(true).open("/dev/tty").map_err(fail)?;
+    // First quiet, then the question: what is typed after it is neither shown nor thrown away.
     let quiet = Quiet::new(&tty).map_err(|error| fail(error.into()))?;
-    let typed = read_typed(&tty, cancel);
+    let typed = write!(&tty, "{label}: ").map_err(fail).and_then(|()| read_typed(&tty, cancel));
     drop(quiet);
-    writeln!(tty).map_err(fail)?;
+    writeln!(&tty).map_err(fail)?;
     let typed = typed?;
     if typed.is_empty() {
         return Ok(None);

@@ -191,3 +191,36 @@ fn what_cannot_start_leaves_the_terminal_alone() {
     assert!(!String::from_utf8_lossy(&terminal.bytes).contains("\u{1b}[?1049h"));
     terminal.assert_restored();
 }
+
+#[test]
+fn a_secret_is_asked_for_and_never_shown() {
+    let home = home();
+    let add = ["integration", "add", "ops", "--app-id", "cli_0000000000000001", "--no-check"];
+    let mut terminal = Start::new(&add, home.path()).start();
+    terminal.wait_text("App Secret: ");
+    terminal.type_keys("hunter2hunter2\u{7f}\u{7f}xy\r");
+    terminal.wait_text("Encrypt Key");
+    terminal.type_keys("\r");
+    terminal.wait_text("Verification Token");
+    terminal.type_keys("\r");
+    assert_eq!(terminal.end(PATIENCE), 0);
+    assert!(!terminal.text().contains("hunter2"), "{}", terminal.text());
+    terminal.assert_restored();
+}
+
+#[test]
+fn ctrl_c_at_a_prompt_gives_the_terminal_back() {
+    let home = home();
+    let add = ["integration", "add", "ops", "--app-id", "cli_0000000000000001"];
+    for how in ["\u{3}", "TERM"] {
+        let mut terminal = Start::new(&add, home.path()).start();
+        terminal.wait_text("App Secret: ");
+        if how == "TERM" {
+            terminal.signal(Signal::TERM);
+        } else {
+            terminal.type_keys(how);
+        }
+        assert_eq!(terminal.end(PATIENCE), if how == "TERM" { 143 } else { 130 });
+        terminal.assert_restored();
+    }
+}
