@@ -83,6 +83,26 @@ fn rust_files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
+/// The files of the program itself: without those that `#[cfg(test)] mod …;` brings in.
+fn program_files() -> Vec<PathBuf> {
+    let files = rust_files(&source_root());
+    let tests: BTreeSet<Vec<String>> = files.iter().flat_map(|file| test_modules(file)).collect();
+    let is_test = |file: &PathBuf| tests.iter().any(|test| module_path(file).starts_with(test));
+    files.iter().filter(|file| !is_test(file)).cloned().collect()
+}
+
+/// The modules that a file brings in for its tests alone.
+fn test_modules(file: &Path) -> Vec<Vec<String>> {
+    let syntax = syn::parse_file(&fs::read_to_string(file).unwrap()).unwrap();
+    let declared = syntax.items.iter().filter_map(|item| match item {
+        syn::Item::Mod(module) if module.content.is_none() && is_test(&module.attrs) => {
+            Some([module_path(file), vec![module.ident.to_string()]].concat())
+        }
+        _ => None,
+    });
+    declared.collect()
+}
+
 /// The module path of a file: `src/service/link/mod.rs` is `service::link`.
 fn module_path(file: &Path) -> Vec<String> {
     let relative = file.strip_prefix(source_root()).unwrap().with_extension("");
@@ -219,7 +239,7 @@ fn every_module_has_its_rule() {
 fn modules_import_only_what_they_may() {
     let modules = top_modules();
     let mut wrong = Vec::new();
-    for file in rust_files(&source_root()) {
+    for file in program_files() {
         let Some(module) = module_path(&file).into_iter().next() else { continue };
         let Some((_, allowed)) = ALLOWED.iter().find(|(name, _)| *name == module) else { continue };
         for path in Names::of(&file).internal {
@@ -244,7 +264,7 @@ fn modules_import_only_what_they_may() {
 #[test]
 fn modules_name_no_crate_that_they_must_not() {
     let mut wrong = Vec::new();
-    for file in rust_files(&source_root()) {
+    for file in program_files() {
         let Some(module) = module_path(&file).into_iter().next() else { continue };
         let Some((_, forbidden)) = FORBIDDEN_CRATES.iter().find(|(name, _)| *name == module) else {
             continue;
@@ -261,7 +281,7 @@ fn modules_name_no_crate_that_they_must_not() {
 #[test]
 fn files_stay_short_enough_to_read() {
     let mut long = Vec::new();
-    for file in rust_files(&source_root()) {
+    for file in program_files() {
         let text = fs::read_to_string(&file).unwrap();
         let lines = text.lines().take_while(|line| *line != "#[cfg(test)]").count();
         let is_table = TABLES.iter().any(|table| file.ends_with(table));
@@ -275,7 +295,7 @@ fn files_stay_short_enough_to_read() {
 #[test]
 fn nothing_is_marked_as_unfinished() {
     let mut marked = Vec::new();
-    for file in rust_files(&source_root()) {
+    for file in program_files() {
         let text = fs::read_to_string(&file).unwrap();
         for (at, line) in text.lines().enumerate() {
             if let Some(word) = FORBIDDEN_WORDS.iter().find(|word| line.contains(**word)) {
