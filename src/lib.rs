@@ -10,6 +10,7 @@ pub mod cli;
 pub mod config;
 pub mod core;
 pub mod feishu;
+pub mod ledger;
 pub mod service;
 pub mod sim;
 pub mod store;

@@ -8,6 +8,7 @@ pub mod member;
 pub mod message;
 pub mod operation;
 pub mod permit;
+pub mod permit_rows;
 pub mod quota;
 pub mod readable;
 pub mod room;

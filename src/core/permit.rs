@@ -52,6 +52,39 @@ pub enum Feature {
     Notify,
 }
 
+impl Feature {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Setup,
+        Self::Linking,
+        Self::Live,
+        Self::History,
+        Self::Send,
+        Self::People,
+        Self::Ai,
+        Self::Notify,
+    ];
+
+    /// As the store and the commands write it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Setup => "setup",
+            Self::Linking => "linking",
+            Self::Live => "live",
+            Self::History => "history",
+            Self::Send => "send",
+            Self::People => "people",
+            Self::Ai => "ai",
+            Self::Notify => "notify",
+        }
+    }
+
+    /// The feature of that name.
+    pub fn named(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|feature| feature.as_str() == text)
+    }
+}
+
 /// So many calls in any window of so long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Limit {
@@ -121,11 +154,19 @@ pub struct Permit {
     pub granted_at: Instant,
     /// Older than this when the bytes are about to leave, it must be handed back unused.
     pub fresh_for: Duration,
+    /// When the request began to leave, where that is known: see [`Permit::left`]. The ledger gives `None`.
+    pub left_at: Option<Instant>,
     /// The call it was granted for.
     pub call: Call,
 }
 
 impl Permit {
+    /// Says when the request began to leave, where that was later than the permit's instant: after waiting
+    /// for a processor, or for a connection that had to be made. The ledger then counts the call from there.
+    pub fn left(&mut self, at: Instant) {
+        self.left_at = Some(at);
+    }
+
     /// Whether it has become too old to be used at `now`.
     pub fn is_stale(&self, now: Instant) -> bool {
         now.saturating_duration_since(self.granted_at) > self.fresh_for
@@ -182,6 +223,12 @@ pub enum Denied {
         /// The first instant of the next month.
         resets_at: Timestamp,
     },
+    /// What is left of the month is kept for paging.
+    #[error("the last calls of the month are kept for paging until {resets_at}")]
+    MonthReserved {
+        /// The first instant of the next month.
+        resets_at: Timestamp,
+    },
     /// The store cannot be reached: without it nothing is sent.
     #[error("no permit: the store is away ({reason})")]
     StoreAway {
@@ -194,7 +241,7 @@ impl super::error::Problem for Denied {
     fn kind(&self) -> Kind {
         match self {
             Self::TooLong { until, .. } => Kind::RateLimited { retry_at: Some(*until) },
-            Self::MonthExhausted { .. } => Kind::QuotaExhausted,
+            Self::MonthExhausted { .. } | Self::MonthReserved { .. } => Kind::QuotaExhausted,
             Self::StoreAway { .. } => Kind::Storage,
         }
     }
@@ -203,7 +250,7 @@ impl super::error::Problem for Denied {
         Some(
             match self {
                 Self::TooLong { .. } => "Wait, or look at the quota pane for what uses the limit.",
-                Self::MonthExhausted { .. } => {
+                Self::MonthExhausted { .. } | Self::MonthReserved { .. } => {
                     "Ask the tenant's admin for a larger plan, or set the official figure with `larkdeck quota`."
                 }
                 Self::StoreAway { .. } => "Look at the store's disk and permissions; calls resume by themselves.",

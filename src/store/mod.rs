@@ -16,6 +16,7 @@ mod member;
 mod message;
 mod operation;
 mod outbox;
+pub mod permit;
 mod person;
 mod reader;
 mod room;
