@@ -156,7 +156,7 @@ impl PermitSource for Notes {
         *stale = stale.saturating_sub(1);
         let now = Instant::now();
         let granted_at = if is_stale { now.checked_sub(Duration::from_secs(1)).unwrap() } else { now };
-        let permit = Permit { id: 1, granted_at, fresh_for: Duration::from_millis(500), call };
+        let permit = Permit { id: 1, granted_at, fresh_for: Duration::from_millis(500), left_at: None, call };
         Box::pin(async move { Ok(permit) })
     }
 
