@@ -1,9 +1,10 @@
 //! The feed: in which order the store learned of things.
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, message, sql::q};
 use crate::core::{
     ids::{ChatId, Seq},
     message::Message,
+    time::Timestamp,
 };
 
 /// What a change is about.
@@ -31,6 +32,44 @@ pub enum ChangeKind {
     Person,
 }
 
+impl ChangeKind {
+    const ALL: [Self; 10] = [
+        Self::Message,
+        Self::Room,
+        Self::Member,
+        Self::Link,
+        Self::Integration,
+        Self::Operation,
+        Self::Outgoing,
+        Self::Live,
+        Self::Seam,
+        Self::Person,
+    ];
+
+    /// As the store writes it.
+    pub(super) const fn code(self) -> i64 {
+        match self {
+            Self::Message => 1,
+            Self::Room => 2,
+            Self::Member => 3,
+            Self::Link => 4,
+            Self::Integration => 5,
+            Self::Operation => 6,
+            Self::Outgoing => 7,
+            Self::Live => 8,
+            Self::Seam => 9,
+            Self::Person => 10,
+        }
+    }
+
+    fn parse(code: i64) -> Result<Self, StoreError> {
+        Self::ALL
+            .into_iter()
+            .find(|kind| kind.code() == code)
+            .ok_or_else(|| StoreError::data("kind of change", code))
+    }
+}
+
 /// A row of the feed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
@@ -50,8 +89,22 @@ impl Store {
     /// # Errors
     /// The engine's.
     pub async fn changes(&self, after: Seq, limit: u32) -> Result<Vec<Change>, StoreError> {
-        let _ = (after, limit);
-        Err(StoreError::Closed)
+        let mut read = self.db().read("follow the feed").await?;
+        let rows = q("select seq, what, key, chat_id from feed where seq > $1 order by seq limit $2")
+            .bind(after)
+            .bind(limit)
+            .all(&mut read)
+            .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(Change {
+                    seq: Seq(row.int(0)?),
+                    what: ChangeKind::parse(row.int(1)?)?,
+                    key: row.string(2)?,
+                    chat_id: row.opt_parse(3, "chat_id")?,
+                })
+            })
+            .collect()
     }
 
     /// The highest number given so far.
@@ -59,7 +112,8 @@ impl Store {
     /// # Errors
     /// The engine's.
     pub async fn head(&self) -> Result<Seq, StoreError> {
-        Err(StoreError::Closed)
+        let mut read = self.db().read("follow the feed").await?;
+        Ok(Seq(q("select seq from store_meta where id = 1").must(&mut read).await?.int(0)?))
     }
 
     /// Rows up to this number have been pruned: a cursor below it has to load anew.
@@ -67,7 +121,8 @@ impl Store {
     /// # Errors
     /// The engine's.
     pub async fn feed_floor(&self) -> Result<Seq, StoreError> {
-        Err(StoreError::Closed)
+        let mut read = self.db().read("follow the feed").await?;
+        Ok(Seq(q("select feed_floor from store_meta where id = 1").must(&mut read).await?.int(0)?))
     }
 
     /// The messages whose latest change is after `after`, in the order of those changes, at most `limit`;
@@ -81,8 +136,12 @@ impl Store {
         chat: Option<&ChatId>,
         limit: u32,
     ) -> Result<Vec<Message>, StoreError> {
-        let _ = (after, chat, limit);
-        Err(StoreError::Closed)
+        let mut read = self.db().read("follow the messages").await?;
+        let query = match chat {
+            None => q(message::AFTER).bind(after).bind(limit),
+            Some(chat) => q(message::AFTER_IN_CHAT).bind(after).bind(limit).bind(chat),
+        };
+        message::load(&mut read, query).await
     }
 
     /// The number after which the first message written at or after `at` was learned: where `tail --since`
@@ -90,8 +149,16 @@ impl Store {
     ///
     /// # Errors
     /// The engine's.
-    pub async fn seq_at(&self, at: crate::core::time::Timestamp) -> Result<Seq, StoreError> {
-        let _ = at;
-        Err(StoreError::Closed)
+    pub async fn seq_at(&self, at: Timestamp) -> Result<Seq, StoreError> {
+        let mut read = self.db().read("find a place in the feed").await?;
+        let row =
+            q("select min(m.seq) from room r join message m on m.chat_id = r.chat_id and m.created_at >= $1")
+                .bind(at)
+                .must(&mut read)
+                .await?;
+        match row.opt_int(0)? {
+            Some(seq) => Ok(Seq(seq - 1)),
+            None => Ok(Seq(q("select seq from store_meta where id = 1").must(&mut read).await?.int(0)?)),
+        }
     }
 }

@@ -1,12 +1,26 @@
 //! What comes from the platform: committed in groups, each thing once.
 
-use super::{Store, StoreError};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinHandle,
+};
+
+use super::{
+    Store, StoreError, absorb,
+    db::{CHUNK_ROWS, Db},
+    sql::q,
+};
 use crate::core::{
     ids::{ChatId, IntegrationId, MessageId, OpenId, Seq},
     message::{NewMessage, Via},
     room::Missing,
     time::Timestamp,
 };
+
+/// Calls that may wait for the queue before callers wait themselves.
+const QUEUE: usize = 1024;
 
 /// One thing that came in.
 #[derive(Debug, Clone)]
@@ -155,15 +169,148 @@ pub struct NewSeam {
     pub missing: Missing,
 }
 
+/// Something to be committed, and who waits for it.
+pub(super) enum Job {
+    Items { items: Vec<IngestItem>, reply: Reply },
+    Page { page: FillPage, reply: Reply },
+}
+
+type Reply = oneshot::Sender<Result<Vec<Ingested>, StoreError>>;
+
+impl Job {
+    fn rows(&self) -> usize {
+        match self {
+            Self::Items { items, .. } => items.len(),
+            Self::Page { page, .. } => page.messages.len(),
+        }
+    }
+
+    fn answer(self, answer: Result<Vec<Ingested>, StoreError>) {
+        let (Self::Items { reply, .. } | Self::Page { reply, .. }) = self;
+        // Nobody waits any more: it is stored all the same.
+        let _ = reply.send(answer);
+    }
+}
+
+/// The queue in front of the writer. While one commit is under way, what comes in gathers for the next: a
+/// lone event is committed at once, a flood in groups, and nobody waits for a timer.
+pub(super) struct Queue {
+    jobs: Mutex<Option<mpsc::Sender<Job>>>,
+    worker: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Queue {
+    pub(super) fn start(db: Arc<Db>) -> Self {
+        let (jobs, inbox) = mpsc::channel(QUEUE);
+        let worker = tokio::spawn(work(db, inbox));
+        Self { jobs: Mutex::new(Some(jobs)), worker: Mutex::new(Some(worker)) }
+    }
+
+    async fn submit(&self, job: impl FnOnce(Reply) -> Job) -> Result<Vec<Ingested>, StoreError> {
+        let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let (reply, answer) = oneshot::channel();
+        jobs.ok_or(StoreError::Closed)?.send(job(reply)).await.map_err(|_| StoreError::Closed)?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Commits what has been handed over and ends.
+    pub(super) async fn close(&self) {
+        drop(self.jobs.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let worker = self.worker.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(worker) = worker {
+            let _ = worker.await;
+        }
+    }
+}
+
+async fn work(db: Arc<Db>, mut inbox: mpsc::Receiver<Job>) {
+    let mut ahead: Option<Job> = None;
+    loop {
+        let Some(first) = (match ahead.take() {
+            Some(job) => Some(job),
+            None => inbox.recv().await,
+        }) else {
+            return;
+        };
+        let mut rows = first.rows();
+        let mut group = vec![first];
+        while let Ok(job) = inbox.try_recv() {
+            if rows + job.rows() > CHUNK_ROWS {
+                ahead = Some(job);
+                break;
+            }
+            rows += job.rows();
+            group.push(job);
+        }
+        commit_group(&db, group).await;
+    }
+}
+
+async fn commit_group(db: &Db, group: Vec<Job>) {
+    match store_jobs(db, &group).await {
+        Ok(answers) => {
+            for (job, answer) in group.into_iter().zip(answers) {
+                job.answer(Ok(answer));
+            }
+        }
+        // One of them may be at fault: each by itself then, so that it fails alone.
+        Err(error) if group.len() > 1 && !matches!(error, StoreError::Closed) => {
+            for job in group {
+                let answer = store_jobs(db, std::slice::from_ref(&job)).await;
+                job.answer(answer.map(|mut answers| answers.pop().unwrap_or_default()));
+            }
+        }
+        Err(error) => {
+            for job in group {
+                job.answer(Err(error));
+                return;
+            }
+        }
+    }
+}
+
+/// Stores jobs in one transaction; a job that is longer than a transaction may be takes several.
+async fn store_jobs(db: &Db, group: &[Job]) -> Result<Vec<Vec<Ingested>>, StoreError> {
+    if let [Job::Items { items, .. }] = group
+        && items.len() > CHUNK_ROWS
+    {
+        let mut answers = Vec::with_capacity(items.len());
+        for chunk in items.chunks(CHUNK_ROWS) {
+            let mut tx = db.write("store what came in").await?;
+            answers.extend(absorb::items(&mut tx, chunk.iter()).await?);
+            tx.commit().await?;
+        }
+        return Ok(vec![answers]);
+    }
+    let mut tx = db.write("store what came in").await?;
+    // Loose items of all jobs share statements; pages have their own mark and seam.
+    let loose = group.iter().flat_map(|job| match job {
+        Job::Items { items, .. } => items.as_slice(),
+        Job::Page { .. } => &[],
+    });
+    let mut loose_answers = absorb::items(&mut tx, loose).await?.into_iter();
+    let mut answers = Vec::with_capacity(group.len());
+    for job in group {
+        answers.push(match job {
+            Job::Items { items, .. } => loose_answers.by_ref().take(items.len()).collect(),
+            Job::Page { page, .. } => absorb::page(&mut tx, page).await?,
+        });
+    }
+    tx.commit().await?;
+    Ok(answers)
+}
+
 impl Store {
     /// Stores what came in; returns after the commit, with what became of each item, in order. Calls of
     /// many tasks at once share a commit. Dropping the future does not undo it.
     ///
     /// # Errors
-    /// The engine's: then nothing of this call is stored.
+    /// The engine's: then nothing of this call is stored (of a call with over 256 items: the last part).
     pub async fn ingest(&self, items: Vec<IngestItem>) -> Result<Vec<Ingested>, StoreError> {
-        let _ = items;
-        Err(StoreError::Closed)
+        if items.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.0.queue.submit(|reply| Job::Items { items, reply }).await
     }
 
     /// Stores a page of a listing with its mark and seam in one transaction. Messages that are already there
@@ -172,8 +319,7 @@ impl Store {
     /// # Errors
     /// The engine's: then nothing of this page is stored.
     pub async fn fill_page(&self, page: FillPage) -> Result<Vec<Ingested>, StoreError> {
-        let _ = page;
-        Err(StoreError::Closed)
+        self.0.queue.submit(|reply| Job::Page { page, reply }).await
     }
 
     /// An unbroken connection proves that the rooms of `integration` that were complete to `filled_to` or
@@ -187,7 +333,52 @@ impl Store {
         filled_to: Timestamp,
         to: Timestamp,
     ) -> Result<(), StoreError> {
-        let _ = (integration, filled_to, to);
-        Err(StoreError::Closed)
+        let mut tx = self.db().write("move the marks of rooms").await?;
+        q("update room set complete_to = $3
+            where integration_id = $1 and complete_to >= $2 and complete_to < $3 and status = 'open'")
+        .bind(integration)
+        .bind(filled_to)
+        .bind(to)
+        .run(&mut tx)
+        .await?;
+        tx.commit().await
+    }
+
+    /// Forgets events seen before `before` (redelivery ends after 7.1 h), outgoing messages that were sent
+    /// before it, and feed rows up to `feed_to`: some hundred rows a call. Returns how many; 0: nothing is left.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub async fn prune(&self, before: Timestamp, feed_to: Seq) -> Result<u64, StoreError> {
+        let mut tx = self.db().write("prune the store").await?;
+        let mut gone = q("delete from event_seen where event_id in
+            (select event_id from event_seen where at < $1 order by at limit 256)")
+        .bind(before)
+        .run(&mut tx)
+        .await?;
+        gone += q("delete from outbox where uuid in
+            (select uuid from outbox where state = 'sent' and queued_at < $1 order by queued_at limit 64)")
+        .bind(before)
+        .run(&mut tx)
+        .await?;
+        let rows =
+            q("delete from feed where seq in (select seq from feed where seq <= $1 order by seq limit 256)
+            returning seq")
+            .bind(feed_to)
+            .all(&mut tx)
+            .await?;
+        let mut floor = 0;
+        for row in &rows {
+            floor = row.int(0)?.max(floor);
+        }
+        if floor > 0 {
+            q("update store_meta set feed_floor = $1 where id = 1 and feed_floor < $1")
+                .bind(floor)
+                .run(&mut tx)
+                .await?;
+            gone += u64::try_from(rows.len()).unwrap_or(u64::MAX);
+        }
+        tx.commit().await?;
+        Ok(gone)
     }
 }

@@ -1,8 +1,15 @@
 //! Links between members and accounts, each change with a journal row, and their undo (G1, G18).
 
-use super::{Store, StoreError};
+use std::collections::HashMap;
+
+use super::{
+    Store, StoreError,
+    db::Tx,
+    feed::ChangeKind,
+    sql::{Bulk, Row, Value, q},
+};
 use crate::core::{
-    ids::{IntegrationId, MemberId, OpenId},
+    ids::{IntegrationId, MemberId, OpenId, Seq},
     integration::Holder,
     member::{Link, LinkOrigin, Reason},
     time::Timestamp,
@@ -60,6 +67,88 @@ pub struct UndoReport {
     pub skipped: Vec<MemberId>,
 }
 
+/// Links that one transaction changes.
+const CHUNK: usize = 128;
+
+/// A member's state at an integration, as a transaction finds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct State {
+    link: Option<Link>,
+    reason: Option<Reason>,
+}
+
+/// What a transaction over several members starts from, and keeps up to date as it goes.
+struct Board {
+    states: HashMap<MemberId, State>,
+    owners: HashMap<OpenId, MemberId>,
+}
+
+impl Board {
+    async fn load(
+        tx: &mut Tx<'_>,
+        integration: &IntegrationId,
+        members: impl Iterator<Item = &MemberId>,
+        accounts: impl Iterator<Item = &OpenId>,
+    ) -> Result<Self, StoreError> {
+        let by_member = Bulk::list_after(
+            1,
+            "select m.id, l.open_id, l.linked_at, l.origin, l.reason from member m
+                left join member_link l on l.integration_id = $1 and l.member_id = m.id where m.id in",
+            "",
+        );
+        let by_account = Bulk::list_after(
+            1,
+            "select member_id, open_id from member_link where integration_id = $1 and open_id in",
+            "",
+        );
+        let values = std::iter::once(integration.into()).chain(members.map(Value::from)).collect();
+        let mut board = Self { states: HashMap::new(), owners: HashMap::new() };
+        for row in by_member.all(tx, values).await? {
+            let state = State { link: read_link(&row, 1)?, reason: row.opt_text(4)?.and_then(Reason::parse) };
+            board.states.insert(row.parse(0, "member id")?, state);
+        }
+        let values = std::iter::once(integration.into()).chain(accounts.map(Value::from)).collect();
+        for row in by_account.all(tx, values).await? {
+            board.owners.insert(row.parse(1, "open_id")?, row.parse(0, "member id")?);
+        }
+        Ok(board)
+    }
+
+    /// The other member who has the account.
+    fn rival(&self, member: &MemberId, account: &OpenId) -> Option<&MemberId> {
+        self.owners.get(account).filter(|owner| *owner != member)
+    }
+
+    fn set(&mut self, member: &MemberId, link: Option<Link>, reason: Option<Reason>) {
+        if let Some(old) = self.states.get(member).and_then(|state| state.link.as_ref()) {
+            self.owners.remove(&old.open_id);
+        }
+        if let Some(link) = &link {
+            self.owners.insert(link.open_id.clone(), member.clone());
+        }
+        self.states.insert(member.clone(), State { link, reason });
+    }
+}
+
+fn read_link(row: &Row, column: usize) -> Result<Option<Link>, StoreError> {
+    Ok(match row.opt_parse(column, "open_id")? {
+        None => None,
+        Some(open_id) => Some(Link {
+            open_id,
+            linked_at: row.at(column + 1)?,
+            origin: LinkOrigin::parse(row.text(column + 2)?).unwrap_or(LinkOrigin::Manual),
+        }),
+    })
+}
+
+/// A batch under way: which, and whose undo it is.
+#[derive(Clone, Copy)]
+struct Batch<'a> {
+    integration: &'a IntegrationId,
+    id: &'a str,
+    undo_of: Option<&'a str>,
+}
+
 impl Store {
     /// Applies changes under a batch id of the caller's ([`Store::new_batch_id`]); in chunks, each one
     /// transaction. Repeating the call changes nothing more.
@@ -72,13 +161,32 @@ impl Store {
         batch: &str,
         changes: Vec<LinkChange>,
     ) -> Result<Vec<LinkOutcome>, StoreError> {
-        let _ = (integration, batch, changes);
-        Err(StoreError::Closed)
+        let mut outcomes = Vec::with_capacity(changes.len());
+        let batch = Batch { integration, id: batch, undo_of: None };
+        for (number, chunk) in changes.chunks(CHUNK).enumerate() {
+            if number > 0 {
+                super::pause().await;
+            }
+            let mut tx = self.db().write("store the links").await?;
+            if q("select 1 from integration where id = $1").bind(integration).one(&mut tx).await?.is_none() {
+                return Err(StoreError::not_found("integration", integration));
+            }
+            let accounts = chunk.iter().filter_map(|change| change.open_id.as_ref());
+            let members = chunk.iter().map(|change| &change.member);
+            let mut board = Board::load(&mut tx, integration, members, accounts).await?;
+            let mut touched = Vec::new();
+            for change in chunk {
+                outcomes.push(apply_one(&mut tx, batch, &mut board, change, &mut touched).await?);
+            }
+            tell_links(&mut tx, integration, &touched).await?;
+            tx.commit().await?;
+        }
+        Ok(outcomes)
     }
 
     /// A new id for [`Store::apply_links`].
     pub fn new_batch_id(&self) -> String {
-        String::new()
+        super::new_id("b_")
     }
 
     /// Remembers why members are not linked, and when the platform was asked. Linked members are left alone.
@@ -90,22 +198,91 @@ impl Store {
         integration: &IntegrationId,
         reasons: Vec<(MemberId, Reason, Option<Timestamp>)>,
     ) -> Result<(), StoreError> {
-        let _ = (integration, reasons);
-        Err(StoreError::Closed)
+        let upsert = Bulk::rows(
+            "insert into member_link (integration_id, member_id, reason, looked_up_at, seq)",
+            5,
+            " on conflict (integration_id, member_id) do update set reason = excluded.reason,
+                looked_up_at = coalesce(excluded.looked_up_at, member_link.looked_up_at), seq = excluded.seq
+                where member_link.open_id is null",
+        );
+        for (number, chunk) in reasons.chunks(CHUNK).enumerate() {
+            if number > 0 {
+                super::pause().await;
+            }
+            let mut tx = self.db().write("remember why members are not linked").await?;
+            let members = chunk.iter().map(|(member, _, _)| member);
+            let board = Board::load(&mut tx, integration, members, std::iter::empty()).await?;
+            let known: Vec<_> = chunk
+                .iter()
+                .filter(|(member, _, _)| board.states.get(member).is_some_and(|state| state.link.is_none()))
+                .collect();
+            let touched: Vec<MemberId> = known.iter().map(|(member, _, _)| member.clone()).collect();
+            let Some(seq) = tell_links(&mut tx, integration, &touched).await? else { continue };
+            let values = known.iter().flat_map(|(member, reason, at)| {
+                [integration.into(), member.into(), reason.code().into(), (*at).into(), seq.into()]
+            });
+            upsert.run(&mut tx, values.collect()).await?;
+            tx.commit().await?;
+        }
+        Ok(())
     }
 
     /// Puts the links of a batch back to what they were before; the latest batch that is not undone where
     /// `batch` is `None`. The undo is a batch of its own in the journal.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] or the engine's.
+    /// [`StoreError::NotFound`] or the engine's: what was put back before it stays so, and a repeated undo
+    /// goes on with the rest.
     pub async fn undo_links(
         &self,
         integration: &IntegrationId,
         batch: Option<&str>,
     ) -> Result<UndoReport, StoreError> {
-        let _ = integration;
-        Err(StoreError::not_found("batch of links", batch.unwrap_or("to undo")))
+        let undone = self.batch_to_undo(integration, batch).await?;
+        let id = self.new_batch_id();
+        let mut report = UndoReport { batch: undone.clone(), restored: Vec::new(), skipped: Vec::new() };
+        loop {
+            let mut tx = self.db().write("undo the links").await?;
+            let limit = i64::try_from(CHUNK).unwrap_or(64);
+            // Backwards: a batch may have changed a member twice.
+            let rows = q("select id, member_id, before_open_id, before_linked_at, before_origin, after_open_id
+                from link_journal where integration_id = $1 and batch = $2 and undone = 0 order by id desc limit $3")
+            .bind(integration)
+            .bind(undone.as_str())
+            .bind(limit)
+            .all(&mut tx)
+            .await?;
+            if rows.is_empty() {
+                return Ok(report);
+            }
+            let batch = Batch { integration, id: &id, undo_of: Some(&undone) };
+            undo_chunk(&mut tx, batch, &rows, &mut report).await?;
+            tx.commit().await?;
+            super::pause().await;
+        }
+    }
+
+    async fn batch_to_undo(
+        &self,
+        integration: &IntegrationId,
+        batch: Option<&str>,
+    ) -> Result<String, StoreError> {
+        let mut read = self.db().read("find the batch of links").await?;
+        let query = match batch {
+            Some(batch) => {
+                q("select batch from link_journal where integration_id = $1 and batch = $2 and undone = 0
+                limit 1")
+                .bind(integration)
+                .bind(batch)
+            }
+            None => q(
+                "select batch from link_journal where integration_id = $1 and undone = 0 and undo_of is null
+                order by id desc limit 1",
+            )
+            .bind(integration),
+        };
+        let row = query.one(&mut read).await?;
+        row.ok_or_else(|| StoreError::not_found("batch of links to undo", batch.unwrap_or("")))?.string(0)
     }
 
     /// The batches of the journal, newest first.
@@ -117,8 +294,24 @@ impl Store {
         integration: &IntegrationId,
         limit: u32,
     ) -> Result<Vec<LinkBatch>, StoreError> {
-        let _ = (integration, limit);
-        Err(StoreError::Closed)
+        let mut read = self.db().read("read the journal of links").await?;
+        let rows = q("select batch, min(at), min(author_user), min(author_host), min(author_pid), count(*), min(undone)
+            from link_journal where integration_id = $1 group by batch order by max(id) desc limit $2")
+        .bind(integration)
+        .bind(limit)
+        .all(&mut read)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(LinkBatch {
+                    id: row.string(0)?,
+                    at: row.at(1)?,
+                    author: Holder { user: row.string(2)?, host: row.string(3)?, pid: row.count(4)? },
+                    changes: u64::try_from(row.int(5)?).unwrap_or(0),
+                    undone: row.flag(6)?,
+                })
+            })
+            .collect()
     }
 
     /// Who has an account.
@@ -130,7 +323,166 @@ impl Store {
         integration: &IntegrationId,
         open_id: &OpenId,
     ) -> Result<Option<(MemberId, Link)>, StoreError> {
-        let _ = (integration, open_id);
-        Err(StoreError::Closed)
+        let mut read = self.db().read("look at a link").await?;
+        let row = q("select member_id, open_id, linked_at, origin from member_link
+            where integration_id = $1 and open_id = $2")
+        .bind(integration)
+        .bind(open_id)
+        .one(&mut read)
+        .await?;
+        let Some(row) = row else { return Ok(None) };
+        Ok(read_link(&row, 1)?
+            .map(|link| Ok::<_, StoreError>((row.parse(0, "member id")?, link)))
+            .transpose()?)
     }
+}
+
+async fn apply_one(
+    tx: &mut Tx<'_>,
+    batch: Batch<'_>,
+    board: &mut Board,
+    change: &LinkChange,
+    touched: &mut Vec<MemberId>,
+) -> Result<LinkOutcome, StoreError> {
+    let Some(before) = board.states.get(&change.member).cloned() else { return Ok(LinkOutcome::NoMember) };
+    match &change.open_id {
+        Some(account) => {
+            if before.link.as_ref().is_some_and(|link| link.open_id == *account) {
+                return Ok(LinkOutcome::Unchanged);
+            }
+            if let Some(rival) = board.rival(&change.member, account).cloned() {
+                if before.link.is_none() && before.reason != Some(Reason::AlreadyLinked) {
+                    write_state(tx, batch.integration, &change.member, None, Some(Reason::AlreadyLinked))
+                        .await?;
+                    board.set(&change.member, None, Some(Reason::AlreadyLinked));
+                    touched.push(change.member.clone());
+                }
+                return Ok(LinkOutcome::TakenBy(rival));
+            }
+            let link = Link { open_id: account.clone(), linked_at: tx.db().now(), origin: change.origin };
+            write_state(tx, batch.integration, &change.member, Some(&link), None).await?;
+            write_journal(tx, batch, &change.member, before.link.as_ref(), Some(&link)).await?;
+            board.set(&change.member, Some(link), None);
+        }
+        None => {
+            if before.link.is_none() {
+                return Ok(LinkOutcome::Unchanged);
+            }
+            write_state(tx, batch.integration, &change.member, None, change.reason).await?;
+            write_journal(tx, batch, &change.member, before.link.as_ref(), None).await?;
+            board.set(&change.member, None, change.reason);
+        }
+    }
+    touched.push(change.member.clone());
+    Ok(LinkOutcome::Applied)
+}
+
+async fn undo_chunk(
+    tx: &mut Tx<'_>,
+    batch: Batch<'_>,
+    rows: &[Row],
+    report: &mut UndoReport,
+) -> Result<(), StoreError> {
+    let mut steps = Vec::with_capacity(rows.len());
+    for row in rows {
+        let after: Option<OpenId> = row.opt_parse(5, "open_id")?;
+        steps.push((row.int(0)?, row.parse::<MemberId>(1, "member id")?, read_link(row, 2)?, after));
+    }
+    let members = steps.iter().map(|(_, member, _, _)| member);
+    let accounts = steps.iter().filter_map(|(_, _, before, _)| before.as_ref()).map(|link| &link.open_id);
+    let mut board = Board::load(tx, batch.integration, members, accounts).await?;
+    let mut touched = Vec::new();
+    for (id, member, before, after) in steps {
+        q("update link_journal set undone = 1 where id = $1").bind(id).run(tx).await?;
+        let now = board.states.get(&member).cloned();
+        let is_as_left =
+            now.as_ref().is_some_and(|state| state.link.as_ref().map(|link| &link.open_id) == after.as_ref());
+        let is_free = before.as_ref().is_none_or(|link| board.rival(&member, &link.open_id).is_none());
+        if !is_as_left || !is_free {
+            report.skipped.push(member);
+            continue;
+        }
+        let link = before.map(|link| Link { origin: LinkOrigin::Manual, ..link });
+        write_state(tx, batch.integration, &member, link.as_ref(), None).await?;
+        write_journal(tx, batch, &member, now.and_then(|state| state.link).as_ref(), link.as_ref()).await?;
+        board.set(&member, link, None);
+        touched.push(member.clone());
+        report.restored.push(member);
+    }
+    tell_links(tx, batch.integration, &touched).await?;
+    Ok(())
+}
+
+async fn write_state(
+    tx: &mut Tx<'_>,
+    integration: &IntegrationId,
+    member: &MemberId,
+    link: Option<&Link>,
+    reason: Option<Reason>,
+) -> Result<(), StoreError> {
+    q("insert into member_link (integration_id, member_id, open_id, linked_at, origin, reason, seq)
+        values ($1, $2, $3, $4, $5, $6, 0) on conflict (integration_id, member_id) do update
+        set open_id = excluded.open_id, linked_at = excluded.linked_at, origin = excluded.origin,
+            reason = excluded.reason")
+    .bind(integration)
+    .bind(member)
+    .bind(link.map(|link| &link.open_id))
+    .bind(link.map(|link| link.linked_at))
+    .bind(link.map(|link| link.origin.as_str()))
+    .bind(reason.map(Reason::code))
+    .run(tx)
+    .await?;
+    Ok(())
+}
+
+async fn write_journal(
+    tx: &mut Tx<'_>,
+    batch: Batch<'_>,
+    member: &MemberId,
+    before: Option<&Link>,
+    after: Option<&Link>,
+) -> Result<(), StoreError> {
+    let id = tx.take_numbers(1).await?;
+    let db = tx.db();
+    q("insert into link_journal (id, batch, undo_of, integration_id, member_id, at, author_user, author_host,
+        author_pid, before_open_id, before_linked_at, before_origin, after_open_id, after_linked_at, after_origin,
+        undone) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 0)")
+    .bind(id)
+    .bind(batch.id)
+    .bind(batch.undo_of)
+    .bind(batch.integration)
+    .bind(member)
+    .bind(db.now())
+    .bind(db.me.user.as_str())
+    .bind(db.me.host.as_str())
+    .bind(db.me.pid)
+    .bind(before.map(|link| &link.open_id))
+    .bind(before.map(|link| link.linked_at))
+    .bind(before.map(|link| link.origin.as_str()))
+    .bind(after.map(|link| &link.open_id))
+    .bind(after.map(|link| link.linked_at))
+    .bind(after.map(|link| link.origin.as_str()))
+    .run(tx)
+    .await?;
+    Ok(())
+}
+
+/// One row of the feed for all that were touched, and its number on each of them.
+async fn tell_links(
+    tx: &mut Tx<'_>,
+    integration: &IntegrationId,
+    touched: &[MemberId],
+) -> Result<Option<Seq>, StoreError> {
+    let key = match touched {
+        [] => return Ok(None),
+        [one] => one.as_str(),
+        _ => "",
+    };
+    let seq = tx.tell(ChangeKind::Link, key, None).await?;
+    let stamp =
+        Bulk::list_after(2, "update member_link set seq = $2 where integration_id = $1 and member_id in", "");
+    let values =
+        [integration.into(), seq.into()].into_iter().chain(touched.iter().map(Value::from)).collect();
+    stamp.run(tx, values).await?;
+    Ok(Some(seq))
 }

@@ -1,10 +1,54 @@
 //! The roster.
 
-use super::{Store, StoreError};
-use crate::core::{
-    ids::{IntegrationId, MemberId},
-    member::{Filter, Member, MemberCounts},
+use std::collections::HashMap;
+
+use super::{
+    Store, StoreError,
+    db::Tx,
+    feed::ChangeKind,
+    sql::{Bulk, Conn, Query, Row, Value, q},
 };
+use crate::core::{
+    ids::{IntegrationId, MemberId, Seq},
+    member::{Filter, Link, LinkOrigin, Member, MemberCounts, Reason},
+};
+
+/// Members that one transaction of an import touches.
+const IMPORT_ROWS: usize = 400;
+
+/// Candidates that [`Store::find_members`] names at most.
+const MAX_FOUND: usize = 10;
+
+macro_rules! select_member {
+    ($rest:literal) => {
+        concat!(
+            "select m.id, m.name, m.email, m.phone, m.team, l.open_id, l.linked_at, l.origin, l.reason, ",
+            "l.looked_up_at from member m left join member_link l on l.integration_id = $1 and l.member_id = m.id ",
+            $rest
+        )
+    };
+}
+
+fn read(row: &Row) -> Result<Member, StoreError> {
+    let link = match row.opt_text(5)? {
+        None => None,
+        Some(_) => Some(Link {
+            open_id: row.parse(5, "open_id")?,
+            linked_at: row.at(6)?,
+            origin: LinkOrigin::parse(row.text(7)?).unwrap_or(LinkOrigin::Manual),
+        }),
+    };
+    Ok(Member {
+        id: row.parse(0, "member id")?,
+        name: row.string(1)?,
+        email: row.opt_string(2)?,
+        phone: row.opt_string(3)?,
+        team: row.opt_string(4)?,
+        reason: if link.is_some() { None } else { row.opt_text(8)?.and_then(Reason::parse) },
+        link,
+        looked_up_at: row.opt_at(9)?,
+    })
+}
 
 /// A member as an import or a form gives it. Already checked: a name, a phone in E.164.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +100,112 @@ pub struct MemberPatch {
     pub team: Option<Option<String>>,
 }
 
+/// What an import compares a row with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Stored {
+    name: String,
+    email: Option<String>,
+    phone: Option<String>,
+    team: Option<String>,
+}
+
+/// How addresses are compared.
+fn email_key(email: &str) -> String {
+    email.trim().to_lowercase()
+}
+
+/// The index in memory packs members with these two characters, which no name needs.
+fn clean(text: &str) -> String {
+    text.replace(['\u{1e}', '\u{1f}'], " ")
+}
+
+fn cleaned(row: MemberRow) -> MemberRow {
+    MemberRow {
+        id: row.id,
+        name: clean(&row.name),
+        email: row.email.as_deref().map(clean),
+        phone: row.phone.as_deref().map(clean),
+        team: row.team.as_deref().map(clean),
+    }
+}
+
+/// The members that rows of an import may mean.
+#[derive(Default)]
+struct Roster {
+    by_id: HashMap<MemberId, Stored>,
+    by_email: HashMap<String, MemberId>,
+}
+
+impl Roster {
+    async fn load(conn: &mut Conn, rows: &[MemberRow]) -> Result<Self, StoreError> {
+        let by_id = Bulk::list("select id, name, email, phone, team from member where id in", "");
+        let by_email = Bulk::list("select id, name, email, phone, team from member where email_key in", "");
+        let ids = rows.iter().filter_map(|row| row.id.as_ref()).map(Value::from).collect();
+        let emails =
+            rows.iter().filter_map(|row| row.email.as_deref()).map(|email| email_key(email).into()).collect();
+        let mut found = by_id.all(conn, ids).await?;
+        found.extend(by_email.all(conn, emails).await?);
+        let mut roster = Self::default();
+        for row in &found {
+            let id = row.parse(0, "member id")?;
+            let member = Stored {
+                name: row.string(1)?,
+                email: row.opt_string(2)?,
+                phone: row.opt_string(3)?,
+                team: row.opt_string(4)?,
+            };
+            roster.put(id, member);
+        }
+        Ok(roster)
+    }
+
+    fn put(&mut self, id: MemberId, member: Stored) {
+        if let Some(old) = self.by_id.get(&id).and_then(|old| old.email.as_deref()) {
+            self.by_email.remove(&email_key(old));
+        }
+        if let Some(email) = &member.email {
+            self.by_email.insert(email_key(email), id.clone());
+        }
+        self.by_id.insert(id, member);
+    }
+
+    /// What becomes of a row, and what the member is then.
+    fn take(&mut self, row: &MemberRow) -> Result<(Imported, Option<Stored>), StoreError> {
+        let owner = row.email.as_deref().and_then(|email| self.by_email.get(&email_key(email))).cloned();
+        let id = match (&row.id, owner) {
+            (Some(id), Some(owner)) if *id != owner => return Ok((Imported::EmailTaken(owner), None)),
+            (Some(id), _) => id.clone(),
+            (None, Some(owner)) => owner,
+            (None, None) => new_member_id()?,
+        };
+        let Some(old) = self.by_id.get(&id).cloned() else {
+            let member = Stored {
+                name: row.name.clone(),
+                email: row.email.clone(),
+                phone: row.phone.clone(),
+                team: row.team.clone(),
+            };
+            self.put(id.clone(), member.clone());
+            return Ok((Imported::Added(id), Some(member)));
+        };
+        let member = Stored {
+            name: row.name.clone(),
+            email: row.email.clone().or_else(|| old.email.clone()),
+            phone: row.phone.clone().or_else(|| old.phone.clone()),
+            team: row.team.clone().or_else(|| old.team.clone()),
+        };
+        if member == old {
+            return Ok((Imported::Unchanged(id), None));
+        }
+        self.put(id.clone(), member.clone());
+        Ok((Imported::Updated(id), Some(member)))
+    }
+}
+
+fn new_member_id() -> Result<MemberId, StoreError> {
+    super::new_id("m_").parse().map_err(|error| StoreError::data("member id", error))
+}
+
 impl Store {
     /// Adds and updates members by id, else by email (without regard to case); absent fields of a row empty
     /// nothing. In chunks, each one transaction. Answers in the order of `rows`.
@@ -67,8 +217,28 @@ impl Store {
         rows: Vec<MemberRow>,
         mode: ImportMode,
     ) -> Result<Vec<Imported>, StoreError> {
-        let _ = (rows, mode);
-        Err(StoreError::Closed)
+        let rows: Vec<MemberRow> = rows.into_iter().map(cleaned).collect();
+        let mut answers = Vec::with_capacity(rows.len());
+        for (number, chunk) in rows.chunks(IMPORT_ROWS).enumerate() {
+            match mode {
+                ImportMode::DryRun => {
+                    let mut read = self.db().read("compare the members").await?;
+                    let mut roster = Roster::load(&mut read, chunk).await?;
+                    for row in chunk {
+                        answers.push(roster.take(row)?.0);
+                    }
+                }
+                ImportMode::Apply => {
+                    if number > 0 {
+                        super::pause().await;
+                    }
+                    let mut tx = self.db().write("import members").await?;
+                    answers.extend(import_chunk(&mut tx, chunk).await?);
+                    tx.commit().await?;
+                }
+            }
+        }
+        Ok(answers)
     }
 
     /// Adds one member.
@@ -76,8 +246,23 @@ impl Store {
     /// # Errors
     /// [`StoreError::MemberTaken`] or the engine's.
     pub async fn add_member(&self, row: MemberRow) -> Result<MemberId, StoreError> {
-        let _ = row;
-        Err(StoreError::Closed)
+        let row = cleaned(row);
+        let mut tx = self.db().write("add the member").await?;
+        let mut roster = Roster::load(&mut tx, std::slice::from_ref(&row)).await?;
+        let taken = |what, value: Option<&str>| {
+            Err(StoreError::MemberTaken { what, value: value.unwrap_or_default().to_owned() })
+        };
+        match roster.take(&row)? {
+            (Imported::Added(id), Some(member)) => {
+                write_chunk(&mut tx, vec![(id.clone(), member, true)]).await?;
+                tx.commit().await?;
+                Ok(id)
+            }
+            _ if row.id.as_ref().is_some_and(|id| roster.by_id.contains_key(id)) => {
+                taken("id", row.id.as_ref().map(MemberId::as_str))
+            }
+            _ => taken("email", row.email.as_deref()),
+        }
     }
 
     /// Changes a member. A new email or phone forgets why it could not be linked.
@@ -85,8 +270,34 @@ impl Store {
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::MemberTaken`], or the engine's.
     pub async fn update_member(&self, id: &MemberId, patch: MemberPatch) -> Result<(), StoreError> {
-        let _ = patch;
-        Err(StoreError::not_found("member", id))
+        let mut tx = self.db().write("change the member").await?;
+        let row = q("select name, email, phone, team from member where id = $1")
+            .bind(id)
+            .one(&mut tx)
+            .await?
+            .ok_or_else(|| StoreError::not_found("member", id))?;
+        let patched = |new: Option<Option<String>>, column| match new {
+            Some(value) => Ok::<_, StoreError>(value.as_deref().map(clean)),
+            None => row.opt_string(column),
+        };
+        let member = Stored {
+            name: patch.name.as_deref().map_or_else(|| row.string(0), |name| Ok(clean(name)))?,
+            email: patched(patch.email, 1)?,
+            phone: patched(patch.phone, 2)?,
+            team: patched(patch.team, 3)?,
+        };
+        if let Some(email) = &member.email {
+            let owner = q("select id from member where email_key = $1 and id <> $2")
+                .bind(email_key(email))
+                .bind(id)
+                .one(&mut tx)
+                .await?;
+            if owner.is_some() {
+                return Err(StoreError::MemberTaken { what: "email", value: email.clone() });
+            }
+        }
+        write_chunk(&mut tx, vec![(id.clone(), member, false)]).await?;
+        tx.commit().await
     }
 
     /// Removes a member with its links; the journal keeps them.
@@ -94,7 +305,13 @@ impl Store {
     /// # Errors
     /// [`StoreError::NotFound`] or the engine's.
     pub async fn remove_member(&self, id: &MemberId) -> Result<(), StoreError> {
-        Err(StoreError::not_found("member", id))
+        let mut tx = self.db().write("remove the member").await?;
+        if q("delete from member where id = $1").bind(id).run(&mut tx).await? == 0 {
+            return Err(StoreError::not_found("member", id));
+        }
+        q("delete from member_link where member_id = $1").bind(id).run(&mut tx).await?;
+        tx.tell(ChangeKind::Member, id.as_str(), None).await?;
+        tx.commit().await
     }
 
     /// The members of these ids with their state at `integration`, in the order asked; missing ones are left
@@ -107,8 +324,15 @@ impl Store {
         integration: &IntegrationId,
         ids: &[MemberId],
     ) -> Result<Vec<Member>, StoreError> {
-        let _ = (integration, ids);
-        Err(StoreError::Closed)
+        let mut read_conn = self.db().read("read members").await?;
+        let list = Bulk::list_after(1, select_member!("where m.id in"), "");
+        let values = std::iter::once(integration.into()).chain(ids.iter().map(Value::from)).collect();
+        let mut found = HashMap::with_capacity(ids.len());
+        for row in list.all(&mut read_conn, values).await? {
+            let member = read(&row)?;
+            found.insert(member.id.clone(), member);
+        }
+        Ok(ids.iter().filter_map(|id| found.remove(id)).collect())
     }
 
     /// One member.
@@ -116,8 +340,8 @@ impl Store {
     /// # Errors
     /// [`StoreError::NotFound`] or the engine's.
     pub async fn member(&self, integration: &IntegrationId, id: &MemberId) -> Result<Member, StoreError> {
-        let _ = integration;
-        Err(StoreError::not_found("member", id))
+        let mut found = self.members(integration, std::slice::from_ref(id)).await?;
+        found.pop().ok_or_else(|| StoreError::not_found("member", id))
     }
 
     /// The members that `text` may name: the one with that id, else with that email, else all whose name
@@ -130,8 +354,27 @@ impl Store {
         integration: &IntegrationId,
         text: &str,
     ) -> Result<Vec<Member>, StoreError> {
-        let _ = (integration, text);
-        Err(StoreError::Closed)
+        let exact = {
+            let mut read_conn = self.db().read("look for a member").await?;
+            q("select id from member where id = $1 or email_key = $2 order by case when id = $1 then 0 else 1 end
+                limit 1")
+            .bind(text)
+            .bind(email_key(text))
+            .one(&mut read_conn)
+            .await?
+        };
+        let mut ids: Vec<MemberId> = Vec::new();
+        if let Some(row) = exact {
+            ids.push(row.parse(0, "member id")?);
+        } else {
+            let folded = text.to_lowercase();
+            let (_, chunks) = self.roster(integration).await?;
+            let rows = chunks.iter().flat_map(super::RosterChunk::rows);
+            for row in rows.filter(|row| row.name.to_lowercase().contains(&folded)).take(MAX_FOUND) {
+                ids.push(row.id.parse().map_err(|error| StoreError::data("member id", error))?);
+            }
+        }
+        self.members(integration, &ids).await
     }
 
     /// A page of the roster, by name and id.
@@ -145,8 +388,23 @@ impl Store {
         offset: u64,
         limit: u64,
     ) -> Result<Vec<Member>, StoreError> {
-        let _ = (integration, filter, offset, limit);
-        Err(StoreError::Closed)
+        let mut read_conn = self.db().read("list the members").await?;
+        let query: Query = match filter {
+            Filter::All => q(select_member!("order by m.name, m.id limit $2 offset $3")),
+            Filter::Linked => {
+                q(select_member!("where l.open_id is not null order by m.name, m.id limit $2 offset $3"))
+            }
+            Filter::Unlinked => {
+                q(select_member!("where l.open_id is null order by m.name, m.id limit $2 offset $3"))
+            }
+        };
+        let rows = query
+            .bind(integration)
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+            .bind(i64::try_from(offset).unwrap_or(i64::MAX))
+            .all(&mut read_conn)
+            .await?;
+        rows.iter().map(read).collect()
     }
 
     /// How many members each filter shows.
@@ -154,7 +412,86 @@ impl Store {
     /// # Errors
     /// The engine's.
     pub async fn member_counts(&self, integration: &IntegrationId) -> Result<MemberCounts, StoreError> {
-        let _ = integration;
-        Err(StoreError::Closed)
+        let mut read_conn = self.db().read("count the members").await?;
+        let row = q("select (select count(*) from member),
+            (select count(*) from member_link where integration_id = $1 and open_id is not null)")
+        .bind(integration)
+        .must(&mut read_conn)
+        .await?;
+        let count = |column| Ok::<_, StoreError>(u64::try_from(row.int(column)?).unwrap_or(0));
+        Ok(MemberCounts { all: count(0)?, linked: count(1)? })
     }
+}
+
+async fn import_chunk(tx: &mut Tx<'_>, chunk: &[MemberRow]) -> Result<Vec<Imported>, StoreError> {
+    let mut roster = Roster::load(tx, chunk).await?;
+    let mut answers = Vec::with_capacity(chunk.len());
+    let mut writes = Vec::new();
+    for row in chunk {
+        let (answer, member) = roster.take(row)?;
+        if let Some(member) = member {
+            match &answer {
+                Imported::Added(id) => writes.push((id.clone(), member, true)),
+                Imported::Updated(id) => writes.push((id.clone(), member, false)),
+                Imported::Unchanged(_) | Imported::EmailTaken(_) => {}
+            }
+        }
+        answers.push(answer);
+    }
+    write_chunk(tx, writes).await?;
+    Ok(answers)
+}
+
+/// Writes members, new (`true`) and changed ones, under one number of the feed.
+async fn write_chunk(tx: &mut Tx<'_>, members: Vec<(MemberId, Stored, bool)>) -> Result<(), StoreError> {
+    let Some((first, _, _)) = members.first() else { return Ok(()) };
+    let key = if members.len() == 1 { first.as_str() } else { "" };
+    let seq = tx.tell(ChangeKind::Member, key, None).await?;
+    let insert =
+        Bulk::rows("insert into member (id, name, email, email_key, phone, team, created_at, seq)", 8, "");
+    let now = tx.db().now();
+    let mut values = Vec::new();
+    // Changed ones first: they may free an address that a new one has.
+    for (id, member, is_new) in &members {
+        if *is_new {
+            values.extend([
+                id.into(),
+                member.name.as_str().into(),
+                member.email.as_deref().into(),
+                member.email.as_deref().map(email_key).into(),
+                member.phone.as_deref().into(),
+                member.team.as_deref().into(),
+                now.into(),
+                seq.into(),
+            ]);
+        } else {
+            update(tx, id, member, seq).await?;
+        }
+    }
+    insert.run(tx, values).await?;
+    Ok(())
+}
+
+async fn update(tx: &mut Tx<'_>, id: &MemberId, member: &Stored, seq: Seq) -> Result<(), StoreError> {
+    // New contact data may link: the old reason says nothing any more.
+    q("update member_link set reason = null, looked_up_at = null, seq = $4 where member_id = $1
+        and open_id is null and reason is not null and exists (select 1 from member m where m.id = $1
+        and (coalesce(m.email_key, '') <> coalesce($2, '') or coalesce(m.phone, '') <> coalesce($3, '')))")
+    .bind(id)
+    .bind(member.email.as_deref().map(email_key))
+    .bind(member.phone.as_deref())
+    .bind(seq)
+    .run(tx)
+    .await?;
+    q("update member set name = $2, email = $3, email_key = $4, phone = $5, team = $6, seq = $7 where id = $1")
+        .bind(id)
+        .bind(member.name.as_str())
+        .bind(member.email.as_deref())
+        .bind(member.email.as_deref().map(email_key))
+        .bind(member.phone.as_deref())
+        .bind(member.team.as_deref())
+        .bind(seq)
+        .run(tx)
+        .await?;
+    Ok(())
 }

@@ -1,12 +1,122 @@
 //! Reading transcripts: by time and message id, not by the order in which the store learned.
 
-use super::{Store, StoreError};
+use std::collections::HashMap;
+
+use super::{
+    Store, StoreError, absorb,
+    sql::{Bulk, Conn, Query, Row, Value, q},
+};
 use crate::core::{
-    ids::{ChatId, MessageId, ThreadId},
-    message::Message,
-    room::Seam,
+    ids::{ChatId, MessageId, Seq, ThreadId},
+    message::{Message, NewMessage, Sender, SenderKind, Via},
+    room::{Missing, Seam},
     time::Timestamp,
 };
+
+/// The columns of [`read`], and where they come from.
+macro_rules! select_message {
+    ($rest:literal) => {
+        concat!(
+            "select m.message_id, m.chat_id, m.created_at, m.seq, m.root_id, m.parent_id, m.thread_id, ",
+            "m.sender_id, m.sender_kind, p.name, m.msg_type, m.content, m.mentions, m.updated_at, m.edited, ",
+            "m.recalled, m.via from ",
+            $rest
+        )
+    };
+}
+
+/// Messages by the feed.
+pub(super) const AFTER: &str = select_message!(
+    "feed f join message m on m.message_id = f.key and m.seq = f.seq left join person p on p.id = m.sender_id \
+     where f.seq > $1 and f.what = 1 order by f.seq limit $2"
+);
+pub(super) const AFTER_IN_CHAT: &str = select_message!(
+    "feed f join message m on m.message_id = f.key and m.seq = f.seq left join person p on p.id = m.sender_id \
+     where f.seq > $1 and f.what = 1 and f.chat_id = $3 order by f.seq limit $2"
+);
+const BY_ID: &str =
+    select_message!("message m left join person p on p.id = m.sender_id where m.message_id in");
+const NEWEST: &str = select_message!(
+    "message m left join person p on p.id = m.sender_id where m.chat_id = $1 \
+     order by m.created_at desc, m.message_id desc limit $2"
+);
+const BEFORE: &str = select_message!(
+    "message m left join person p on p.id = m.sender_id where m.chat_id = $1 and m.created_at <= $3 \
+     and (m.created_at < $3 or m.message_id < $4) order by m.created_at desc, m.message_id desc limit $2"
+);
+const LATER: &str = select_message!(
+    "message m left join person p on p.id = m.sender_id where m.chat_id = $1 and m.created_at >= $3 \
+     and (m.created_at > $3 or m.message_id > $4) order by m.created_at, m.message_id limit $2"
+);
+const THREAD: &str = select_message!(
+    "message m left join person p on p.id = m.sender_id where m.thread_id = $1 and m.chat_id = $2 \
+     order by m.created_at desc, m.message_id desc limit $3"
+);
+const REPLIES: &str = select_message!(
+    "message m left join person p on p.id = m.sender_id where m.root_id = $1 and m.chat_id = $2 \
+     order by m.created_at desc, m.message_id desc limit $3"
+);
+
+fn read(row: &Row) -> Result<Message, StoreError> {
+    let mentions = match row.opt_text(12)? {
+        None => Vec::new(),
+        Some(text) => {
+            serde_json::from_str(text).map_err(|error| StoreError::data("list of mentions", error))?
+        }
+    };
+    Ok(Message {
+        seq: Seq(row.int(3)?),
+        body: NewMessage {
+            chat_id: row.parse(1, "chat_id")?,
+            message_id: row.parse(0, "message_id")?,
+            root_id: row.opt_parse(4, "message_id")?,
+            parent_id: row.opt_parse(5, "message_id")?,
+            thread_id: row.opt_parse(6, "thread_id")?,
+            sender: Sender {
+                id: row.string(7)?,
+                name: row.opt_string(9)?,
+                kind: SenderKind::parse(row.text(8)?),
+            },
+            msg_type: row.string(10)?,
+            content: row.string(11)?,
+            mentions,
+            created_at: row.at(2)?,
+            updated_at: row.opt_at(13)?,
+            edited: row.flag(14)?,
+            recalled: row.flag(15)?,
+        },
+        via: Via::parse(row.text(16)?)
+            .ok_or_else(|| StoreError::data("way of a message", row.text(16).unwrap_or("")))?,
+        reactions: Vec::new(),
+    })
+}
+
+/// Runs a query over the columns of [`read`], and adds the reactions.
+pub(super) async fn load(conn: &mut Conn, query: Query) -> Result<Vec<Message>, StoreError> {
+    let rows = query.all(conn).await?;
+    let messages = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    with_reactions(conn, messages).await
+}
+
+async fn with_reactions(conn: &mut Conn, mut messages: Vec<Message>) -> Result<Vec<Message>, StoreError> {
+    // Most stores have few reactions or none: one look spares a query for each page.
+    if messages.is_empty() || q("select 1 from reaction limit 1").one(conn).await?.is_none() {
+        return Ok(messages);
+    }
+    let list = Bulk::list(
+        "select message_id, emoji, count(*) from reaction where message_id in",
+        " group by message_id, emoji order by message_id, emoji",
+    );
+    let ids: Vec<Value> = messages.iter().map(|message| (&message.body.message_id).into()).collect();
+    let mut reactions: HashMap<String, Vec<(String, u32)>> = HashMap::new();
+    for row in list.all(conn, ids).await? {
+        reactions.entry(row.string(0)?).or_default().push((row.string(1)?, row.count(2)?));
+    }
+    for message in &mut messages {
+        message.reactions = reactions.remove(message.body.message_id.as_str()).unwrap_or_default();
+    }
+    Ok(messages)
+}
 
 /// A place in a transcript.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,8 +151,22 @@ impl Store {
         anchor: &Anchor,
         limit: u32,
     ) -> Result<Vec<Message>, StoreError> {
-        let _ = (chat, anchor, limit);
-        Err(StoreError::Closed)
+        let mut read = self.db().read("read the transcript").await?;
+        let (query, is_backwards) = match anchor {
+            Anchor::Latest => (q(NEWEST).bind(chat).bind(limit), true),
+            Anchor::Before(place) => {
+                (q(BEFORE).bind(chat).bind(limit).bind(place.at).bind(&place.message_id), true)
+            }
+            Anchor::After(place) => {
+                (q(LATER).bind(chat).bind(limit).bind(place.at).bind(&place.message_id), false)
+            }
+            Anchor::From(at) => (q(LATER).bind(chat).bind(limit).bind(*at).bind(""), false),
+        };
+        let mut messages = load(&mut read, query).await?;
+        if is_backwards {
+            messages.reverse();
+        }
+        Ok(messages)
     }
 
     /// The messages of a thread with its root, oldest first, the newest `limit`.
@@ -55,8 +179,17 @@ impl Store {
         thread: &ThreadId,
         limit: u32,
     ) -> Result<Vec<Message>, StoreError> {
-        let _ = (chat, thread, limit);
-        Err(StoreError::Closed)
+        let mut read = self.db().read("read the thread").await?;
+        let mut messages = load(&mut read, q(THREAD).bind(thread).bind(chat).bind(limit)).await?;
+        // The root may have been stored before the thread was opened on it.
+        let root = messages.iter().find_map(|message| message.body.root_id.clone());
+        if let Some(root) = root
+            && !messages.iter().any(|message| message.body.message_id == root)
+        {
+            messages.extend(by_ids(&mut read, std::slice::from_ref(&root)).await?);
+        }
+        messages.sort_by(|a, b| a.place().cmp(&b.place()));
+        Ok(messages)
     }
 
     /// A message with everything that answers it, oldest first, the newest `limit`.
@@ -69,8 +202,12 @@ impl Store {
         root: &MessageId,
         limit: u32,
     ) -> Result<Vec<Message>, StoreError> {
-        let _ = (chat, root, limit);
-        Err(StoreError::Closed)
+        let mut read = self.db().read("read the replies").await?;
+        let mut messages = load(&mut read, q(REPLIES).bind(root).bind(chat).bind(limit)).await?;
+        messages.extend(by_ids(&mut read, std::slice::from_ref(root)).await?);
+        messages.sort_by(|a, b| a.place().cmp(&b.place()));
+        messages.dedup_by(|a, b| a.body.message_id == b.body.message_id);
+        Ok(messages)
     }
 
     /// Threads of a chat with a message since an instant, the latest first.
@@ -78,8 +215,16 @@ impl Store {
     /// # Errors
     /// The engine's.
     pub async fn active_threads(&self, chat: &ChatId, since: Timestamp) -> Result<Vec<ThreadId>, StoreError> {
-        let _ = (chat, since);
-        Err(StoreError::Closed)
+        let mut read = self.db().read("list the threads").await?;
+        let rows = q(
+            "select thread_id from message where chat_id = $1 and created_at >= $2 and thread_id is not null
+            group by thread_id order by max(created_at) desc, thread_id",
+        )
+        .bind(chat)
+        .bind(since)
+        .all(&mut read)
+        .await?;
+        rows.iter().map(|row| row.parse(0, "thread_id")).collect()
     }
 
     /// One message.
@@ -87,8 +232,7 @@ impl Store {
     /// # Errors
     /// The engine's.
     pub async fn message(&self, id: &MessageId) -> Result<Option<Message>, StoreError> {
-        let _ = id;
-        Err(StoreError::Closed)
+        Ok(self.messages(std::slice::from_ref(id)).await?.pop())
     }
 
     /// The messages of these ids, in the order asked; missing ones are left out.
@@ -96,8 +240,8 @@ impl Store {
     /// # Errors
     /// The engine's.
     pub async fn messages(&self, ids: &[MessageId]) -> Result<Vec<Message>, StoreError> {
-        let _ = ids;
-        Err(StoreError::Closed)
+        let mut read = self.db().read("read messages").await?;
+        by_ids(&mut read, ids).await
     }
 
     /// The seams of a chat that touch the span from `from` to `to`, oldest first.
@@ -110,7 +254,39 @@ impl Store {
         from: Timestamp,
         to: Timestamp,
     ) -> Result<Vec<Seam>, StoreError> {
-        let _ = (chat, from, to);
-        Err(StoreError::Closed)
+        let mut read = self.db().read("read the seams").await?;
+        let rows = q("select seq, from_at, to_at, recovered, missing from seam
+            where chat_id = $1 and to_at >= $2 and from_at <= $3 order by from_at, seq")
+        .bind(chat)
+        .bind(from)
+        .bind(to)
+        .all(&mut read)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                let word = row.text(4)?;
+                let missing = [Missing::Nothing, Missing::ThreadReplies, Missing::Messages]
+                    .into_iter()
+                    .find(|missing| absorb::missing_word(*missing) == word);
+                Ok(Seam {
+                    seq: Seq(row.int(0)?),
+                    chat_id: chat.clone(),
+                    from: row.at(1)?,
+                    to: row.at(2)?,
+                    recovered: row.count(3)?,
+                    missing: missing.ok_or_else(|| StoreError::data("seam", word))?,
+                })
+            })
+            .collect()
     }
+}
+
+async fn by_ids(conn: &mut Conn, ids: &[MessageId]) -> Result<Vec<Message>, StoreError> {
+    let list = Bulk::list(BY_ID, "");
+    let rows = list.all(conn, ids.iter().map(Value::from).collect()).await?;
+    let messages = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    let messages = with_reactions(conn, messages).await?;
+    let mut found: HashMap<MessageId, Message> =
+        messages.into_iter().map(|message| (message.body.message_id.clone(), message)).collect();
+    Ok(ids.iter().filter_map(|id| found.remove(id)).collect())
 }

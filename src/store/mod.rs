@@ -5,6 +5,8 @@
 //! later. Writes are short transactions on one connection a process; what comes from the platform goes
 //! through one queue that commits whatever has gathered, and answers after the commit.
 
+mod absorb;
+mod db;
 mod error;
 mod feed;
 mod ingest;
@@ -21,10 +23,15 @@ mod person;
 mod reader;
 mod room;
 mod roster;
+mod schema;
+mod seal;
+mod sql;
+mod sqlite;
 mod watch;
 
 use std::{fmt, path::PathBuf, str::FromStr, sync::Arc};
 
+use self::{db::Db, ingest::Queue, sql::q};
 pub use self::{
     error::StoreError,
     feed::{Change, ChangeKind},
@@ -90,7 +97,16 @@ pub struct StoreOptions {
 pub struct Store(Arc<Inner>);
 
 struct Inner {
-    me: Holder,
+    db: Arc<Db>,
+    keys: key::Keys,
+    queue: Queue,
+    watcher: watch::Watcher,
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Store").field(&self.0.db.place).finish()
+    }
 }
 
 impl Store {
@@ -103,13 +119,19 @@ impl Store {
         keys: key::KeyRing,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StoreError> {
-        let _ = (options, keys, clock);
-        Err(StoreError::Closed)
+        let StoreUrl::Sqlite(path) = &options.url;
+        let db = Arc::new(Db::open(path, options.create, options.me, clock).await?);
+        Ok(Self(Arc::new(Inner {
+            queue: Queue::start(Arc::clone(&db)),
+            watcher: watch::Watcher::new(),
+            keys: key::Keys::new(keys),
+            db,
+        })))
     }
 
     /// This process.
     pub fn me(&self) -> &Holder {
-        &self.0.me
+        &self.0.db.me
     }
 
     /// The generation of the store: a cursor of another generation is worthless.
@@ -117,9 +139,39 @@ impl Store {
     /// # Errors
     /// The engine's.
     pub async fn generation(&self) -> Result<String, StoreError> {
-        Err(StoreError::Closed)
+        let mut read = self.db().read("read the store's generation").await?;
+        q("select generation from store_meta where id = 1").must(&mut read).await?.string(0)
     }
 
     /// Finishes what is queued and closes the connections. Later calls fail with [`StoreError::Closed`].
-    pub async fn close(&self) {}
+    pub async fn close(&self) {
+        self.0.queue.close().await;
+        self.0.watcher.stop();
+        self.0.db.close().await;
+    }
+
+    fn db(&self) -> &Db {
+        &self.0.db
+    }
+}
+
+/// Between two chunks of a long job: SQLite's lock is unfair, and others have to get a turn.
+async fn pause() {
+    tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+}
+
+/// A new id: `prefix` and 16 random characters.
+fn new_id(prefix: &str) -> String {
+    const LETTERS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+    let mut random = [0u8; 16];
+    // Without the system's randomness nothing here can be made safely; the fallback only keeps ids apart.
+    if getrandom::fill(&mut random).is_err() {
+        let nanos =
+            std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_nanos();
+        random = nanos.to_le_bytes();
+    }
+    random
+        .iter()
+        .filter_map(|byte| LETTERS.get(usize::from(byte % 32)))
+        .fold(prefix.to_owned(), |id, letter| id + char::from(*letter).encode_utf8(&mut [0; 4]))
 }

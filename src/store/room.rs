@@ -1,9 +1,18 @@
 //! Rooms and who is in them.
 
-use super::{Reader, Store, StoreError};
+use std::collections::HashMap;
+
+use super::{
+    Reader, Store, StoreError, absorb,
+    db::CHUNK_ROWS,
+    feed::ChangeKind,
+    person,
+    sql::{Bulk, Conn, Query, Row, Value, q},
+};
 use crate::core::{
     ids::{ChatId, IntegrationId, OpenId},
     room::{Room, RoomKind, RoomMember, RoomStatus},
+    time::Timestamp,
 };
 
 /// A chat as the platform lists it; `None` leaves what is known.
@@ -21,6 +30,25 @@ pub struct ChatRow {
     pub member_count: Option<u32>,
 }
 
+/// As the store writes it.
+const fn kind_word(kind: RoomKind) -> &'static str {
+    match kind {
+        RoomKind::WarRoom => "war_room",
+        RoomKind::Group => "group",
+    }
+}
+
+macro_rules! select_room {
+    ($rest:literal) => {
+        concat!(
+            "select r.chat_id, r.integration_id, r.name, r.description, r.kind, r.status, r.member_count, ",
+            "r.counted - coalesce(k.counted, 0), r.last_message_at, r.complete_to, k.at, k.message_id ",
+            "from room r left join read_mark k on k.reader = $1 and k.chat_id = r.chat_id ",
+            $rest
+        )
+    };
+}
+
 impl Store {
     /// Adds and updates rooms as the platform lists them.
     ///
@@ -31,8 +59,28 @@ impl Store {
         integration: &IntegrationId,
         chats: Vec<ChatRow>,
     ) -> Result<(), StoreError> {
-        let _ = (integration, chats);
-        Err(StoreError::Closed)
+        for chunk in chats.chunks(CHUNK_ROWS / 2) {
+            let mut tx = self.db().write("store the rooms").await?;
+            for chat in chunk {
+                let is_new = absorb::ensure_room(&mut tx, integration, &chat.chat_id, "").await?;
+                let changed = q("update room set name = coalesce($2, name), description = coalesce($3, description),
+                    status = coalesce($4, status), member_count = coalesce($5, member_count)
+                    where chat_id = $1 and (name <> coalesce($2, name) or description <> coalesce($3, description)
+                        or status <> coalesce($4, status) or coalesce(member_count, -1) <> coalesce($5, member_count, -1))")
+                .bind(&chat.chat_id)
+                .bind(chat.name.as_deref())
+                .bind(chat.description.as_deref())
+                .bind(chat.status.map(RoomStatus::as_str))
+                .bind(chat.member_count)
+                .run(&mut tx)
+                .await?;
+                if changed > 0 && !is_new {
+                    tx.tell(ChangeKind::Room, chat.chat_id.as_str(), Some(&chat.chat_id)).await?;
+                }
+            }
+            tx.commit().await?;
+        }
+        Ok(())
     }
 
     /// The rooms of an integration for a reader: those with unread messages first, then by the newest
@@ -41,8 +89,20 @@ impl Store {
     /// # Errors
     /// The engine's.
     pub async fn rooms(&self, integration: &IntegrationId, reader: &Reader) -> Result<Vec<Room>, StoreError> {
-        let _ = (integration, reader);
-        Err(StoreError::Closed)
+        let mut read = self.db().read("list the rooms").await?;
+        let query =
+            q(select_room!("where r.integration_id = $2")).bind(reader.name.as_str()).bind(integration);
+        let mut rooms: Vec<Room> =
+            load(&mut read, query, reader).await?.into_iter().map(|(_, room)| room).collect();
+        rooms.sort_by(|a, b| {
+            let rank = |room: &Room| (room.status != RoomStatus::Open, room.unread == 0);
+            rank(a)
+                .cmp(&rank(b))
+                .then(b.mentioned.cmp(&a.mentioned))
+                .then(b.last_message_at.cmp(&a.last_message_at))
+                .then_with(|| a.chat_id.cmp(&b.chat_id))
+        });
+        Ok(rooms)
     }
 
     /// One room for a reader, and its integration.
@@ -54,8 +114,9 @@ impl Store {
         chat: &ChatId,
         reader: &Reader,
     ) -> Result<Option<(IntegrationId, Room)>, StoreError> {
-        let _ = (chat, reader);
-        Err(StoreError::Closed)
+        let mut read = self.db().read("look at the room").await?;
+        let query = q(select_room!("where r.chat_id = $2")).bind(reader.name.as_str()).bind(chat);
+        Ok(load(&mut read, query, reader).await?.pop())
     }
 
     /// Changes what a room is; `false` when there is no such room.
@@ -63,8 +124,11 @@ impl Store {
     /// # Errors
     /// The engine's.
     pub async fn set_room_status(&self, chat: &ChatId, status: RoomStatus) -> Result<bool, StoreError> {
-        let _ = (chat, status);
-        Err(StoreError::Closed)
+        let mut tx = self.db().write("change the room").await?;
+        absorb::change_room(&mut tx, chat, None, Some(status)).await?;
+        let is_there = q("select 1 from room where chat_id = $1").bind(chat).one(&mut tx).await?.is_some();
+        tx.commit().await?;
+        Ok(is_there)
     }
 
     /// Changes the kind of a room; `false` when there is no such room.
@@ -72,8 +136,17 @@ impl Store {
     /// # Errors
     /// The engine's.
     pub async fn set_room_kind(&self, chat: &ChatId, kind: RoomKind) -> Result<bool, StoreError> {
-        let _ = (chat, kind);
-        Err(StoreError::Closed)
+        let mut tx = self.db().write("change the room").await?;
+        let changed = q("update room set kind = $2 where chat_id = $1")
+            .bind(chat)
+            .bind(kind_word(kind))
+            .run(&mut tx)
+            .await?;
+        if changed > 0 {
+            tx.tell(ChangeKind::Room, chat.as_str(), Some(chat)).await?;
+        }
+        tx.commit().await?;
+        Ok(changed > 0)
     }
 
     /// Replaces the members of a room by what the platform lists, and remembers their names.
@@ -85,8 +158,54 @@ impl Store {
         chat: &ChatId,
         people: Vec<(OpenId, String)>,
     ) -> Result<(), StoreError> {
-        let _ = (chat, people);
-        Err(StoreError::Closed)
+        let known: HashMap<OpenId, String> = {
+            let mut read = self.db().read("read the room's members").await?;
+            members_of(&mut read, chat)
+                .await?
+                .into_iter()
+                .map(|member| (member.open_id, member.name))
+                .collect()
+        };
+        let listed: HashMap<&OpenId, &str> = people.iter().map(|(id, name)| (id, name.as_str())).collect();
+        let gone: Vec<&OpenId> = known.keys().filter(|id| !listed.contains_key(id)).collect();
+        let news: Vec<(&OpenId, &str)> = listed
+            .iter()
+            .filter(|(id, name)| known.get(*id).map(String::as_str) != Some(**name))
+            .map(|(id, name)| (*id, *name))
+            .collect();
+        let upsert = Bulk::rows(
+            "insert into room_member (chat_id, open_id, name)",
+            3,
+            " on conflict (chat_id, open_id) do update set name = excluded.name",
+        );
+        for chunk in news.chunks(CHUNK_ROWS) {
+            let mut tx = self.db().write("store the room's members").await?;
+            let values = chunk.iter().flat_map(|(id, name)| [chat.into(), (*id).into(), (*name).into()]);
+            upsert.run(&mut tx, values.collect()).await?;
+            let names: Vec<(String, Option<String>)> = chunk
+                .iter()
+                .filter(|(_, name)| !name.is_empty())
+                .map(|(id, name)| (id.to_string(), Some((*name).to_owned())))
+                .collect();
+            person::put(&mut tx, &names).await?;
+            tx.commit().await?;
+        }
+        let mut tx = self.db().write("store the room's members").await?;
+        let count = i64::try_from(listed.len()).unwrap_or(i64::MAX);
+        let recounted =
+            q("update room set member_count = $2 where chat_id = $1 and coalesce(member_count, -1) <> $2")
+                .bind(chat)
+                .bind(count)
+                .run(&mut tx)
+                .await?;
+        let remove = Bulk::list_after(1, "delete from room_member where chat_id = $1 and open_id in", "");
+        let values: Vec<Value> =
+            std::iter::once(chat.into()).chain(gone.iter().map(|id| (*id).into())).collect();
+        remove.run(&mut tx, values).await?;
+        if recounted > 0 || !gone.is_empty() || !news.is_empty() {
+            tx.tell(ChangeKind::Room, chat.as_str(), Some(chat)).await?;
+        }
+        tx.commit().await
     }
 
     /// The members of a room, by name.
@@ -94,7 +213,86 @@ impl Store {
     /// # Errors
     /// The engine's.
     pub async fn room_members(&self, chat: &ChatId) -> Result<Vec<RoomMember>, StoreError> {
-        let _ = chat;
-        Err(StoreError::Closed)
+        let mut read = self.db().read("read the room's members").await?;
+        members_of(&mut read, chat).await
     }
+}
+
+async fn members_of(conn: &mut Conn, chat: &ChatId) -> Result<Vec<RoomMember>, StoreError> {
+    let rows = q("select m.open_id, m.name, l.member_id is not null from room_member m
+        left join room r on r.chat_id = m.chat_id
+        left join member_link l on l.integration_id = r.integration_id and l.open_id = m.open_id
+        where m.chat_id = $1 order by m.name, m.open_id")
+    .bind(chat)
+    .all(conn)
+    .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(RoomMember {
+                open_id: row.parse(0, "open_id")?,
+                name: row.string(1)?,
+                is_linked: row.flag(2)?,
+            })
+        })
+        .collect()
+}
+
+/// Rooms with what the reader has not read.
+async fn load(
+    conn: &mut Conn,
+    query: Query,
+    reader: &Reader,
+) -> Result<Vec<(IntegrationId, Room)>, StoreError> {
+    let rows = query.all(conn).await?;
+    let mut rooms = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let (integration, mut room) = read(row)?;
+        if room.unread > 0 {
+            let mark = (row.opt_at(10)?, row.text(11)?);
+            room.mentioned = is_mentioned(conn, &room.chat_id, reader, mark).await?;
+        }
+        rooms.push((integration, room));
+    }
+    Ok(rooms)
+}
+
+fn read(row: &Row) -> Result<(IntegrationId, Room), StoreError> {
+    let kind = if row.text(4)? == kind_word(RoomKind::WarRoom) { RoomKind::WarRoom } else { RoomKind::Group };
+    let room = Room {
+        chat_id: row.parse(0, "chat_id")?,
+        name: row.string(2)?,
+        description: row.string(3)?,
+        kind,
+        status: RoomStatus::parse(row.text(5)?),
+        member_count: row.opt_int(6)?.map(|count| u32::try_from(count).unwrap_or(0)),
+        unread: row.count(7)?,
+        mentioned: false,
+        last_message_at: row.opt_at(8)?,
+        complete_to: row.opt_at(9)?,
+    };
+    Ok((row.parse(1, "integration id")?, room))
+}
+
+/// Whether somebody mentioned the reader, or everybody, after the mark. One step into an index for each name.
+async fn is_mentioned(
+    conn: &mut Conn,
+    chat: &ChatId,
+    reader: &Reader,
+    (at, message_id): (Option<Timestamp>, &str),
+) -> Result<bool, StoreError> {
+    let at = at.unwrap_or(Timestamp::from_ms(i64::MIN));
+    for name in reader.open_ids.iter().map(OpenId::as_str).chain(["all", "@_all"]) {
+        let row = q("select 1 from mention where chat_id = $1 and person = $2 and created_at >= $3
+            and (created_at > $3 or message_id > $4) limit 1")
+        .bind(chat)
+        .bind(name)
+        .bind(at)
+        .bind(message_id)
+        .one(conn)
+        .await?;
+        if row.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

@@ -1,0 +1,581 @@
+//! How what came in becomes rows: inside the transaction of [`super::ingest`].
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::{
+    StoreError,
+    db::Tx,
+    feed::ChangeKind,
+    ingest::{FillKind, FillPage, Incoming, IngestItem, Ingested, NewSeam},
+    person,
+    sql::{Value, q},
+};
+use crate::core::{
+    ids::{ChatId, IntegrationId, MessageId, Seq},
+    message::{NewMessage, Via},
+    room::{Missing, RoomStatus},
+    time::Timestamp,
+};
+
+/// A message on its way into the transaction.
+struct Candidate<'a> {
+    integration: &'a IntegrationId,
+    message: &'a NewMessage,
+    via: Via,
+    own: bool,
+    is_edit: bool,
+    counts: bool,
+}
+
+/// Stores loose items: messages first, all together; then the rest, one by one. A recall or reaction that
+/// came before its message finds it that way.
+pub(super) async fn items<'a>(
+    tx: &mut Tx<'_>,
+    items: impl Iterator<Item = &'a IngestItem>,
+) -> Result<Vec<Ingested>, StoreError> {
+    let items: Vec<&IngestItem> = items.collect();
+    let candidates: Vec<Candidate<'_>> = items.iter().filter_map(|item| candidate(item)).collect();
+    let mut stored = messages(tx, &candidates).await?.into_iter();
+    let mut answers = Vec::with_capacity(items.len());
+    for item in &items {
+        answers.push(match &item.what {
+            Incoming::Message { .. } | Incoming::Edited { .. } => {
+                stored.next().unwrap_or(Ingested::Duplicate)
+            }
+            _ => other(tx, item).await?,
+        });
+    }
+    note_event(tx, &items).await?;
+    Ok(answers)
+}
+
+fn candidate(item: &IngestItem) -> Option<Candidate<'_>> {
+    let (message, own, is_edit) = match &item.what {
+        Incoming::Message { message, own } => (message, *own, false),
+        Incoming::Edited { message, own } => (message, *own, true),
+        _ => return None,
+    };
+    Some(Candidate { integration: &item.integration, message, via: item.via, own, is_edit, counts: true })
+}
+
+/// Stores a page with its mark and seam.
+pub(super) async fn page(tx: &mut Tx<'_>, page: &FillPage) -> Result<Vec<Ingested>, StoreError> {
+    let candidates: Vec<Candidate<'_>> = page
+        .messages
+        .iter()
+        .map(|(message, own)| Candidate {
+            integration: &page.integration,
+            message,
+            via: Via::History,
+            own: *own,
+            is_edit: false,
+            counts: page.kind == FillKind::Gap,
+        })
+        .collect();
+    let stored = messages(tx, &candidates).await?;
+    if let Some(to) = page.complete_to {
+        ensure_room(tx, &page.integration, &page.chat_id, "").await?;
+        q("update room set complete_to = $2 where chat_id = $1 and (complete_to is null or complete_to < $2)")
+            .bind(&page.chat_id)
+            .bind(to)
+            .run(tx)
+            .await?;
+    }
+    if let Some(seam) = &page.seam {
+        write_seam(tx, &page.chat_id, seam).await?;
+    }
+    Ok(stored)
+}
+
+async fn write_seam(tx: &mut Tx<'_>, chat: &ChatId, seam: &NewSeam) -> Result<(), StoreError> {
+    let seq = tx.take_numbers(1).await?;
+    q("insert into seam (seq, chat_id, from_at, to_at, recovered, missing) values ($1, $2, $3, $4, $5, $6)")
+        .bind(seq)
+        .bind(chat)
+        .bind(seam.from)
+        .bind(seam.to)
+        .bind(seam.recovered)
+        .bind(missing_word(seam.missing))
+        .run(tx)
+        .await?;
+    tx.tell_at(seq, ChangeKind::Seam, &seq.to_string(), Some(chat)).await
+}
+
+/// As the store writes it.
+pub(super) const fn missing_word(missing: Missing) -> &'static str {
+    match missing {
+        Missing::Nothing => "nothing",
+        Missing::ThreadReplies => "thread_replies",
+        Missing::Messages => "messages",
+    }
+}
+
+/// Columns of [`INSERT_MESSAGE`].
+pub(super) const MESSAGE_COLUMNS: usize = 17;
+/// Head of the insert of messages.
+pub(super) const INSERT_MESSAGE: &str = "insert into message (message_id, chat_id, created_at, seq, root_id, \
+     parent_id, thread_id, sender_id, sender_kind, msg_type, content, mentions, updated_at, edited, recalled, own, \
+     via)";
+
+fn message_values(candidate: &Candidate<'_>, seq: Seq, values: &mut Vec<Value>) {
+    let message = candidate.message;
+    values.extend([
+        (&message.message_id).into(),
+        (&message.chat_id).into(),
+        message.created_at.into(),
+        seq.into(),
+        message.root_id.as_ref().into(),
+        message.parent_id.as_ref().into(),
+        message.thread_id.as_ref().into(),
+        message.sender.id.as_str().into(),
+        message.sender.kind.as_str().into(),
+        message.msg_type.as_str().into(),
+        message.content.as_str().into(),
+        mentions_text(message).into(),
+        message.updated_at.into(),
+        (message.edited || candidate.is_edit).into(),
+        message.recalled.into(),
+        candidate.own.into(),
+        candidate.via.as_str().into(),
+    ]);
+}
+
+fn mentions_text(message: &NewMessage) -> Option<String> {
+    if message.mentions.is_empty() { None } else { serde_json::to_string(&message.mentions).ok() }
+}
+
+/// Stores messages; answers in their order.
+async fn messages(tx: &mut Tx<'_>, candidates: &[Candidate<'_>]) -> Result<Vec<Ingested>, StoreError> {
+    if candidates.is_empty() {
+        return Ok(Vec::new());
+    }
+    // The first of each id is inserted; whatever else has that id is compared with what is then stored.
+    let mut first_of: HashMap<&MessageId, usize> = HashMap::with_capacity(candidates.len());
+    for (at, candidate) in candidates.iter().enumerate() {
+        first_of.entry(&candidate.message.message_id).or_insert(at);
+    }
+    let firsts: Vec<usize> = (0..candidates.len())
+        .filter(|at| candidates.get(*at).is_some_and(|c| first_of.get(&c.message.message_id) == Some(at)))
+        .collect();
+    let (base, early_recalls) = tx.take_numbers_and_recalls(firsts.len()).await?;
+    let numbered: Vec<(usize, Seq)> = firsts.iter().zip(base.0..).map(|(at, seq)| (*at, Seq(seq))).collect();
+    let mut values = Vec::with_capacity(numbered.len() * MESSAGE_COLUMNS);
+    for (at, seq) in &numbered {
+        if let Some(candidate) = candidates.get(*at) {
+            message_values(candidate, *seq, &mut values);
+        }
+    }
+    let changed = tx.db().texts.message.run(tx, values).await?;
+    let is_new = inserted(tx, candidates, &numbered, changed).await?;
+
+    let mut answers = vec![Ingested::Duplicate; candidates.len()];
+    let mut fresh = Vec::with_capacity(numbered.len());
+    for ((at, seq), is_new) in numbered.iter().zip(is_new) {
+        if let (true, Some(candidate), Some(answer)) = (is_new, candidates.get(*at), answers.get_mut(*at)) {
+            *answer = Ingested::New(*seq);
+            fresh.push((candidate, *seq));
+        }
+    }
+    after_insert(tx, &fresh).await?;
+    if early_recalls > 0 {
+        apply_early_recalls(tx).await?;
+    }
+    for (candidate, answer) in candidates.iter().zip(&mut answers) {
+        if !answer.is_new()
+            && let Some(seq) = update_known(tx, candidate).await?
+        {
+            *answer = Ingested::Changed(seq);
+        }
+    }
+    Ok(answers)
+}
+
+/// Which of the numbered candidates were inserted by this transaction.
+async fn inserted(
+    tx: &mut Tx<'_>,
+    candidates: &[Candidate<'_>],
+    numbered: &[(usize, Seq)],
+    changed: u64,
+) -> Result<Vec<bool>, StoreError> {
+    if usize::try_from(changed).ok() == Some(numbered.len()) {
+        return Ok(vec![true; numbered.len()]);
+    }
+    if changed == 0 {
+        return Ok(vec![false; numbered.len()]);
+    }
+    let ids =
+        numbered.iter().filter_map(|(at, _)| candidates.get(*at)).map(|c| (&c.message.message_id).into());
+    let ids: Vec<Value> = ids.collect();
+    let mut stored = HashMap::with_capacity(numbered.len());
+    for row in tx.db().texts.message_ids.all(tx, ids).await? {
+        stored.insert(row.string(0)?, row.int(1)?);
+    }
+    Ok(numbered
+        .iter()
+        .map(|(at, seq)| {
+            let id = candidates.get(*at).map(|c| c.message.message_id.as_str());
+            id.and_then(|id| stored.get(id)) == Some(&seq.0)
+        })
+        .collect())
+}
+
+/// What goes with new messages: feed rows, mentions, names, their rooms, the age of the last event.
+async fn after_insert(tx: &mut Tx<'_>, fresh: &[(&Candidate<'_>, Seq)]) -> Result<(), StoreError> {
+    let mut feed = Vec::with_capacity(fresh.len() * 4);
+    let mut mentions = Vec::new();
+    let mut rooms: BTreeMap<&ChatId, (&IntegrationId, i64, Timestamp)> = BTreeMap::new();
+    let mut names = Vec::new();
+    for (candidate, seq) in fresh {
+        let message = candidate.message;
+        let chat = &message.chat_id;
+        feed.extend([
+            (*seq).into(),
+            ChangeKind::Message.code().into(),
+            (&message.message_id).into(),
+            Value::from(chat),
+        ]);
+        for mention in &message.mentions {
+            mentions.extend([
+                chat.into(),
+                mention.id.as_str().into(),
+                message.created_at.into(),
+                (&message.message_id).into(),
+            ]);
+        }
+        if let Some(name) = &message.sender.name {
+            names.push((message.sender.id.clone(), Some(name.clone())));
+        }
+        let room = rooms.entry(chat).or_insert((candidate.integration, 0, message.created_at));
+        room.1 += i64::from(candidate.counts && !candidate.own);
+        room.2 = room.2.max(message.created_at);
+    }
+    tx.tell_all(feed).await?;
+    if !mentions.is_empty() {
+        tx.db().texts.mention.run(tx, mentions).await?;
+    }
+    person::put(tx, &names).await?;
+    for (chat, (integration, counted, last)) in rooms {
+        let known = touch_room(tx, chat, counted, last).await?;
+        if !known {
+            ensure_room(tx, integration, chat, "").await?;
+            touch_room(tx, chat, counted, last).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn touch_room(
+    tx: &mut Tx<'_>,
+    chat: &ChatId,
+    counted: i64,
+    last: Timestamp,
+) -> Result<bool, StoreError> {
+    let changed = q("update room set counted = counted + $2,
+            last_message_at = case when last_message_at > $3 then last_message_at else $3 end
+        where chat_id = $1")
+    .bind(chat)
+    .bind(counted)
+    .bind(last)
+    .run(tx)
+    .await?;
+    Ok(changed > 0)
+}
+
+/// Makes the room where it is not there; whether it was made.
+pub(super) async fn ensure_room(
+    tx: &mut Tx<'_>,
+    integration: &IntegrationId,
+    chat: &ChatId,
+    name: &str,
+) -> Result<bool, StoreError> {
+    let made = q("insert into room (chat_id, integration_id, name, description, kind, status, counted)
+        values ($1, $2, $3, '', 'group', 'open', 0) on conflict do nothing")
+    .bind(chat)
+    .bind(integration)
+    .bind(name)
+    .run(tx)
+    .await?;
+    if made > 0 {
+        tx.tell(ChangeKind::Room, chat.as_str(), Some(chat)).await?;
+    }
+    Ok(made > 0)
+}
+
+/// What is stored of a message that came again.
+struct Known {
+    content: String,
+    updated_at: Option<Timestamp>,
+    edited: bool,
+    recalled: bool,
+    has_thread: bool,
+}
+
+/// Takes over what a message that is already stored brings: a newer text, a recall, its thread. The number
+/// of the change, if there was one.
+async fn update_known(tx: &mut Tx<'_>, candidate: &Candidate<'_>) -> Result<Option<Seq>, StoreError> {
+    let message = candidate.message;
+    let row = q("select content, updated_at, edited, recalled, thread_id is not null from message
+        where message_id = $1 and chat_id = $2")
+    .bind(&message.message_id)
+    .bind(&message.chat_id)
+    .one(tx)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let known = Known {
+        content: row.string(0)?,
+        updated_at: row.opt_at(1)?,
+        edited: row.flag(2)?,
+        recalled: row.flag(3)?,
+        has_thread: row.flag(4)?,
+    };
+    let is_listing = candidate.is_edit || candidate.via == Via::History;
+    // A recalled message is listed without its text: what was said stays.
+    let is_newer = is_listing && !message.recalled && !known.recalled && is_newer_text(candidate, &known);
+    let is_recalled = message.recalled && !known.recalled;
+    let has_thread = message.thread_id.is_some() && !known.has_thread;
+    if !(is_newer || is_recalled || has_thread) {
+        return Ok(None);
+    }
+    let seq = tx.tell(ChangeKind::Message, message.message_id.as_str(), Some(&message.chat_id)).await?;
+    if is_newer {
+        q("update message set content = $2, msg_type = $3, mentions = $4, updated_at = $5, edited = $6
+            where message_id = $1")
+        .bind(&message.message_id)
+        .bind(message.content.as_str())
+        .bind(message.msg_type.as_str())
+        .bind(mentions_text(message))
+        .bind(message.updated_at.or(known.updated_at))
+        .bind(message.edited || candidate.is_edit || known.edited)
+        .run(tx)
+        .await?;
+    }
+    q("update message set seq = $2, recalled = case when $3 = 1 then 1 else recalled end,
+        thread_id = coalesce(thread_id, $4), root_id = coalesce(root_id, $5), parent_id = coalesce(parent_id, $6)
+        where message_id = $1")
+    .bind(&message.message_id)
+    .bind(seq)
+    .bind(is_recalled)
+    .bind(message.thread_id.as_ref())
+    .bind(message.root_id.as_ref())
+    .bind(message.parent_id.as_ref())
+    .run(tx)
+    .await?;
+    Ok(Some(seq))
+}
+
+/// Whether the text of a message that came again replaces the stored one: edits may overtake each other.
+fn is_newer_text(candidate: &Candidate<'_>, known: &Known) -> bool {
+    let message = candidate.message;
+    let differs = message.content != known.content || (message.edited || candidate.is_edit) != known.edited;
+    let in_order = match (message.updated_at, known.updated_at) {
+        (Some(new), Some(old)) => new > old || (new == old && !known.edited),
+        (None, Some(_)) => candidate.is_edit,
+        (_, None) => true,
+    };
+    differs && in_order
+}
+
+async fn apply_early_recalls(tx: &mut Tx<'_>) -> Result<(), StoreError> {
+    let rows =
+        q("select m.message_id, m.chat_id from early_recall e join message m on m.message_id = e.message_id")
+            .all(tx)
+            .await?;
+    for row in rows {
+        let id: MessageId = row.parse(0, "message_id")?;
+        let chat: ChatId = row.parse(1, "chat_id")?;
+        let seq = tx.tell(ChangeKind::Message, id.as_str(), Some(&chat)).await?;
+        q("update message set recalled = 1, seq = $2 where message_id = $1")
+            .bind(&id)
+            .bind(seq)
+            .run(tx)
+            .await?;
+        let gone = q("delete from early_recall where message_id = $1").bind(&id).run(tx).await?;
+        count_early_recalls(tx, -i64::try_from(gone).unwrap_or(0)).await?;
+    }
+    Ok(())
+}
+
+async fn count_early_recalls(tx: &mut Tx<'_>, by: i64) -> Result<(), StoreError> {
+    q("update store_meta set early_recalls = early_recalls + $1 where id = 1").bind(by).run(tx).await?;
+    Ok(())
+}
+
+/// Everything that is no message.
+async fn other(tx: &mut Tx<'_>, item: &IngestItem) -> Result<Ingested, StoreError> {
+    if let Some(event) = &item.event_id {
+        let is_first = q("insert into event_seen (event_id, at) values ($1, $2) on conflict do nothing")
+            .bind(event.as_str())
+            .bind(tx.db().now())
+            .run(tx)
+            .await?;
+        if is_first == 0 {
+            return Ok(Ingested::Duplicate);
+        }
+    }
+    let changed = match &item.what {
+        Incoming::Message { .. } | Incoming::Edited { .. } => None,
+        Incoming::Seen => return Ok(Ingested::New(Seq(0))),
+        Incoming::Recalled { chat_id, message_id } => recall(tx, chat_id, message_id).await?,
+        Incoming::Reaction { message_id, emoji, operator, added } => {
+            react(tx, message_id, emoji, operator, *added).await?
+        }
+        Incoming::ChatUpdated { chat_id, name } => {
+            ensure_room(tx, &item.integration, chat_id, "").await?;
+            change_room(tx, chat_id, name.as_deref(), None).await?
+        }
+        Incoming::ChatDisbanded { chat_id } => {
+            ensure_room(tx, &item.integration, chat_id, "").await?;
+            change_room(tx, chat_id, None, Some(RoomStatus::Disbanded)).await?
+        }
+        Incoming::BotAdded { chat_id, name } => {
+            ensure_room(tx, &item.integration, chat_id, name).await?;
+            change_room(tx, chat_id, Some(name), Some(RoomStatus::Open)).await?
+        }
+        Incoming::BotRemoved { chat_id } => {
+            change_room(tx, chat_id, None, Some(RoomStatus::Dismissed)).await?
+        }
+        Incoming::MembersAdded { chat_id, people } => {
+            ensure_room(tx, &item.integration, chat_id, "").await?;
+            members_added(tx, chat_id, people).await?
+        }
+        Incoming::MembersLeft { chat_id, people } => {
+            let mut gone = 0;
+            for person in people {
+                gone += q("delete from room_member where chat_id = $1 and open_id = $2")
+                    .bind(chat_id)
+                    .bind(person)
+                    .run(tx)
+                    .await?;
+            }
+            members_changed(tx, chat_id, -i64::try_from(gone).unwrap_or(0)).await?
+        }
+    };
+    Ok(changed.map_or(Ingested::Duplicate, Ingested::Changed))
+}
+
+async fn recall(tx: &mut Tx<'_>, chat: &ChatId, id: &MessageId) -> Result<Option<Seq>, StoreError> {
+    let known = q("select recalled from message where message_id = $1").bind(id).one(tx).await?;
+    match known {
+        Some(row) if row.flag(0)? => Ok(None),
+        Some(_) => {
+            let seq = tx.tell(ChangeKind::Message, id.as_str(), Some(chat)).await?;
+            q("update message set recalled = 1, seq = $2 where message_id = $1")
+                .bind(id)
+                .bind(seq)
+                .run(tx)
+                .await?;
+            Ok(Some(seq))
+        }
+        None => {
+            let now = tx.db().now();
+            let made = q("insert into early_recall (message_id, at) values ($1, $2) on conflict do nothing")
+                .bind(id)
+                .bind(now)
+                .run(tx)
+                .await?;
+            count_early_recalls(tx, i64::try_from(made).unwrap_or(0)).await?;
+            Ok(None)
+        }
+    }
+}
+
+async fn react(
+    tx: &mut Tx<'_>,
+    id: &MessageId,
+    emoji: &str,
+    operator: &str,
+    added: bool,
+) -> Result<Option<Seq>, StoreError> {
+    let query = if added {
+        q("insert into reaction (message_id, emoji, operator) values ($1, $2, $3) on conflict do nothing")
+    } else {
+        q("delete from reaction where message_id = $1 and emoji = $2 and operator = $3")
+    };
+    if query.bind(id).bind(emoji).bind(operator).run(tx).await? == 0 {
+        return Ok(None);
+    }
+    let row = q("select chat_id from message where message_id = $1").bind(id).one(tx).await?;
+    let Some(row) = row else { return Ok(None) };
+    let chat: ChatId = row.parse(0, "chat_id")?;
+    let seq = tx.tell(ChangeKind::Message, id.as_str(), Some(&chat)).await?;
+    q("update message set seq = $2 where message_id = $1").bind(id).bind(seq).run(tx).await?;
+    Ok(Some(seq))
+}
+
+/// Changes name or status of a room; the number of the change where it made a difference.
+pub(super) async fn change_room(
+    tx: &mut Tx<'_>,
+    chat: &ChatId,
+    name: Option<&str>,
+    status: Option<RoomStatus>,
+) -> Result<Option<Seq>, StoreError> {
+    let name = name.filter(|name| !name.is_empty());
+    let changed = q("update room set name = coalesce($2, name), status = coalesce($3, status)
+        where chat_id = $1 and (name <> coalesce($2, name) or status <> coalesce($3, status))")
+    .bind(chat)
+    .bind(name)
+    .bind(status.map(RoomStatus::as_str))
+    .run(tx)
+    .await?;
+    if changed == 0 {
+        return Ok(None);
+    }
+    tx.tell(ChangeKind::Room, chat.as_str(), Some(chat)).await.map(Some)
+}
+
+async fn members_added(
+    tx: &mut Tx<'_>,
+    chat: &ChatId,
+    people: &[(crate::core::ids::OpenId, String)],
+) -> Result<Option<Seq>, StoreError> {
+    let mut made = 0;
+    for (open_id, name) in people {
+        made +=
+            q("insert into room_member (chat_id, open_id, name) values ($1, $2, $3) on conflict do nothing")
+                .bind(chat)
+                .bind(open_id)
+                .bind(name.as_str())
+                .run(tx)
+                .await?;
+    }
+    let names: Vec<(String, Option<String>)> = people
+        .iter()
+        .filter(|(_, name)| !name.is_empty())
+        .map(|(id, name)| (id.to_string(), Some(name.clone())))
+        .collect();
+    person::put(tx, &names).await?;
+    members_changed(tx, chat, i64::try_from(made).unwrap_or(0)).await
+}
+
+async fn members_changed(tx: &mut Tx<'_>, chat: &ChatId, by: i64) -> Result<Option<Seq>, StoreError> {
+    if by == 0 {
+        return Ok(None);
+    }
+    q("update room set member_count = member_count + $2 where chat_id = $1 and member_count + $2 >= 0")
+        .bind(chat)
+        .bind(by)
+        .run(tx)
+        .await?;
+    tx.tell(ChangeKind::Room, chat.as_str(), Some(chat)).await.map(Some)
+}
+
+/// Remembers when the last event of each integration came, and which way.
+async fn note_event(tx: &mut Tx<'_>, items: &[&IngestItem]) -> Result<(), StoreError> {
+    let mut latest: BTreeMap<&IntegrationId, Via> = BTreeMap::new();
+    for item in items {
+        if matches!(item.via, Via::Live | Via::Webhook) {
+            latest.insert(&item.integration, item.via);
+        }
+    }
+    let now = tx.db().now();
+    for (integration, via) in latest {
+        q("update lease set last_event_at = $1, last_event_via = $2 where exists (select 1 from integration i
+            where i.id = $3 and i.base_url = lease.base_url and i.app_id = lease.app_id)")
+        .bind(now)
+        .bind(via.as_str())
+        .bind(integration)
+        .run(tx)
+        .await?;
+    }
+    Ok(())
+}

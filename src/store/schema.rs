@@ -1,0 +1,93 @@
+//! The schema's version, and the way to the newest one.
+
+use std::path::Path;
+
+use super::{
+    StoreError,
+    sql::{Conn, q},
+    sqlite::{self, MIGRATIONS},
+};
+use crate::core::{ids::Seq, time::Timestamp};
+
+/// Marks a SQLite file as a store of larkdeck: "lark".
+const APPLICATION: i64 = 0x6c61_726b;
+
+/// The newest version that this program knows.
+fn newest() -> i64 {
+    i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
+}
+
+/// Brings the schema up to date and returns the head of the feed.
+pub(super) async fn bring_up_to_date(
+    conn: &mut Conn,
+    path: &Path,
+    now: Timestamp,
+) -> Result<Seq, StoreError> {
+    let found = version(conn).await?;
+    if found < newest() {
+        sqlite::use_wal(conn).await?;
+        migrate(conn, path, now).await?;
+    }
+    let row = q("select seq, file_id from store_meta where id = 1").must(conn).await?;
+    let head = Seq(row.int(0)?);
+    if row.text(1)? != sqlite::file_id(path) {
+        // The file is a copy or was restored: cursors into the original mean nothing here.
+        q("update store_meta set generation = $1, file_id = $2 where id = 1")
+            .bind(super::new_id("g_"))
+            .bind(sqlite::file_id(path))
+            .run(conn)
+            .await?;
+    }
+    Ok(head)
+}
+
+async fn version(conn: &mut Conn) -> Result<i64, StoreError> {
+    let found = q("pragma user_version").must(conn).await?.int(0)?;
+    let application = q("pragma application_id").must(conn).await?.int(0)?;
+    let is_new = found == 0 && application == 0;
+    if is_new && q("select count(*) from sqlite_master").must(conn).await?.int(0)? == 0 {
+        return Ok(0);
+    }
+    if application != APPLICATION {
+        let reason = "it is the database of another program".to_owned();
+        return Err(StoreError::Corrupt { place: conn.place.to_string(), reason });
+    }
+    if found > newest() {
+        return Err(StoreError::Newer { place: conn.place.to_string(), found, known: newest() });
+    }
+    Ok(found)
+}
+
+async fn migrate(conn: &mut Conn, path: &Path, now: Timestamp) -> Result<(), StoreError> {
+    conn.doing = "bring the store's schema up to date";
+    q("begin immediate").run(conn).await?;
+    let done = migrate_inside(conn, path, now).await;
+    match done {
+        Ok(()) => q("commit").run(conn).await.map(drop),
+        Err(error) => {
+            // The first error is the one that counts.
+            let _ = q("rollback").run(conn).await;
+            Err(error)
+        }
+    }
+}
+
+async fn migrate_inside(conn: &mut Conn, path: &Path, now: Timestamp) -> Result<(), StoreError> {
+    // Another process may have done it while this one waited for the lock.
+    let found = version(conn).await?;
+    for (at, script) in (0i64..).zip(MIGRATIONS) {
+        if at >= found {
+            sqlite::run_script(conn, script).await?;
+        }
+    }
+    if found == 0 {
+        q("insert into store_meta (id, generation, file_id, seq, feed_floor, early_recalls, created_at)
+            values (1, $1, $2, 0, 0, 0, $3)")
+        .bind(super::new_id("g_"))
+        .bind(sqlite::file_id(path))
+        .bind(now)
+        .run(conn)
+        .await?;
+    }
+    sqlite::set_version(conn, APPLICATION, newest()).await
+}

@@ -1,0 +1,356 @@
+//! Statements and rows as every query of the store writes them, whatever the engine.
+//!
+//! Texts use `$1` …, RETURNING and ON CONFLICT, and only types that both engines have: 64-bit integers (also
+//! for flags and instants), text and bytes. What differs between engines is in [`super::sqlite`].
+
+use std::{str::FromStr, sync::Arc};
+
+use super::{
+    StoreError,
+    sqlite::{self, SqliteConn, SqliteResult},
+};
+use crate::core::time::Timestamp;
+
+/// A value that is bound to a statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Value {
+    Null,
+    Int(i64),
+    Text(String),
+    Bytes(Vec<u8>),
+}
+
+impl From<i64> for Value {
+    fn from(value: i64) -> Self {
+        Self::Int(value)
+    }
+}
+
+impl From<u32> for Value {
+    fn from(value: u32) -> Self {
+        Self::Int(i64::from(value))
+    }
+}
+
+impl From<bool> for Value {
+    fn from(value: bool) -> Self {
+        Self::Int(i64::from(value))
+    }
+}
+
+impl From<Timestamp> for Value {
+    fn from(value: Timestamp) -> Self {
+        Self::Int(value.ms())
+    }
+}
+
+impl From<String> for Value {
+    fn from(value: String) -> Self {
+        // No engine's text column holds U+0000.
+        if value.as_bytes().contains(&0) {
+            Self::Text(value.replace('\0', "\u{fffd}"))
+        } else {
+            Self::Text(value)
+        }
+    }
+}
+
+impl From<&str> for Value {
+    fn from(value: &str) -> Self {
+        Self::from(value.to_owned())
+    }
+}
+
+impl From<Vec<u8>> for Value {
+    fn from(value: Vec<u8>) -> Self {
+        Self::Bytes(value)
+    }
+}
+
+impl<T: Into<Self>> From<Option<T>> for Value {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Into::into)
+    }
+}
+
+macro_rules! id_values {
+    ($($name:ident)*) => {$(
+        impl From<&crate::core::ids::$name> for Value {
+            fn from(id: &crate::core::ids::$name) -> Self {
+                Self::Text(id.as_str().to_owned())
+            }
+        }
+    )*};
+}
+
+id_values! { OpenId ChatId MessageId ThreadId AppId TenantKey IntegrationId MemberId }
+
+impl From<crate::core::ids::Seq> for Value {
+    fn from(seq: crate::core::ids::Seq) -> Self {
+        Self::Int(seq.0)
+    }
+}
+
+/// The text of a statement: written out, or built once and kept.
+#[derive(Debug, Clone)]
+pub(super) enum Text {
+    Written(&'static str),
+    Built(Arc<str>),
+}
+
+/// A statement with its values.
+#[derive(Debug)]
+pub(super) struct Query {
+    pub(super) text: Text,
+    pub(super) values: Vec<Value>,
+}
+
+/// A statement that is written out.
+pub(super) fn q(text: &'static str) -> Query {
+    Query { text: Text::Written(text), values: Vec::new() }
+}
+
+impl Query {
+    /// Binds the next value.
+    #[must_use]
+    pub(super) fn bind(mut self, value: impl Into<Value>) -> Self {
+        self.values.push(value.into());
+        self
+    }
+
+    /// Runs it; the number of rows that it changed.
+    pub(super) async fn run(self, conn: &mut Conn) -> Result<u64, StoreError> {
+        let Conn { engine: Engine::Sqlite(sqlite), place, doing } = conn;
+        sqlite::run(sqlite, self).await.map_err(|error| sqlite::explain(error, doing, place))
+    }
+
+    /// Runs it; all its rows.
+    pub(super) async fn all(self, conn: &mut Conn) -> Result<Vec<Row>, StoreError> {
+        let Conn { engine: Engine::Sqlite(sqlite), place, doing } = conn;
+        sqlite::all(sqlite, self).await.map_err(|error| sqlite::explain(error, doing, place))
+    }
+
+    /// Runs it; its first row.
+    pub(super) async fn one(self, conn: &mut Conn) -> Result<Option<Row>, StoreError> {
+        let Conn { engine: Engine::Sqlite(sqlite), place, doing } = conn;
+        sqlite::one(sqlite, self).await.map_err(|error| sqlite::explain(error, doing, place))
+    }
+
+    /// Runs it; the first row that it must have.
+    pub(super) async fn must(self, conn: &mut Conn) -> Result<Row, StoreError> {
+        self.one(conn).await?.ok_or_else(|| StoreError::data("row", "it is missing"))
+    }
+}
+
+/// A connection to whichever engine, and what it is used for just now.
+#[derive(Debug)]
+pub(super) struct Conn {
+    pub(super) engine: Engine,
+    pub(super) place: Arc<str>,
+    pub(super) doing: &'static str,
+}
+
+#[derive(Debug)]
+pub(super) enum Engine {
+    Sqlite(SqliteConn),
+}
+
+/// A row of an answer.
+#[derive(Debug)]
+pub(super) struct Row(sqlite::SqliteRow);
+
+impl Row {
+    pub(super) const fn new(row: sqlite::SqliteRow) -> Self {
+        Self(row)
+    }
+
+    fn read<T>(value: SqliteResult<T>) -> Result<T, StoreError> {
+        value.map_err(|error| StoreError::data("column", error))
+    }
+
+    pub(super) fn int(&self, column: usize) -> Result<i64, StoreError> {
+        Self::read(sqlite::int(&self.0, column)).map(Option::unwrap_or_default)
+    }
+
+    pub(super) fn opt_int(&self, column: usize) -> Result<Option<i64>, StoreError> {
+        Self::read(sqlite::int(&self.0, column))
+    }
+
+    pub(super) fn count(&self, column: usize) -> Result<u32, StoreError> {
+        Ok(u32::try_from(self.int(column)?.max(0)).unwrap_or(u32::MAX))
+    }
+
+    pub(super) fn flag(&self, column: usize) -> Result<bool, StoreError> {
+        Ok(self.int(column)? != 0)
+    }
+
+    pub(super) fn at(&self, column: usize) -> Result<Timestamp, StoreError> {
+        self.int(column).map(Timestamp::from_ms)
+    }
+
+    pub(super) fn opt_at(&self, column: usize) -> Result<Option<Timestamp>, StoreError> {
+        Ok(self.opt_int(column)?.map(Timestamp::from_ms))
+    }
+
+    /// Empty where it is null.
+    pub(super) fn text(&self, column: usize) -> Result<&str, StoreError> {
+        Self::read(sqlite::text(&self.0, column)).map(Option::unwrap_or_default)
+    }
+
+    pub(super) fn string(&self, column: usize) -> Result<String, StoreError> {
+        self.text(column).map(str::to_owned)
+    }
+
+    pub(super) fn opt_text(&self, column: usize) -> Result<Option<&str>, StoreError> {
+        Self::read(sqlite::text(&self.0, column))
+    }
+
+    pub(super) fn opt_string(&self, column: usize) -> Result<Option<String>, StoreError> {
+        Ok(self.opt_text(column)?.map(str::to_owned))
+    }
+
+    pub(super) fn bytes(&self, column: usize) -> Result<&[u8], StoreError> {
+        Self::read(sqlite::bytes(&self.0, column)).map(Option::unwrap_or_default)
+    }
+
+    /// A text that has to be a `T`.
+    pub(super) fn parse<T: FromStr>(&self, column: usize, what: &'static str) -> Result<T, StoreError>
+    where
+        T::Err: ToString,
+    {
+        self.text(column)?.parse().map_err(|error: T::Err| StoreError::data(what, error.to_string()))
+    }
+
+    /// A text that has to be a `T` where it is there.
+    pub(super) fn opt_parse<T: FromStr>(
+        &self,
+        column: usize,
+        what: &'static str,
+    ) -> Result<Option<T>, StoreError>
+    where
+        T::Err: ToString,
+    {
+        match self.opt_text(column)? {
+            None => Ok(None),
+            Some(text) => {
+                text.parse().map(Some).map_err(|error: T::Err| StoreError::data(what, error.to_string()))
+            }
+        }
+    }
+}
+
+/// How many rows one statement carries: 64 is right for both engines, and the few fixed sizes keep the
+/// number of prepared texts small.
+const SIZES: [usize; 4] = [64, 16, 4, 1];
+
+/// A statement over many rows (or many values of one list).
+#[derive(Debug)]
+pub(super) struct Bulk {
+    fixed: usize,
+    columns: usize,
+    texts: [Arc<str>; SIZES.len()],
+}
+
+impl Bulk {
+    /// `head` values `($1, $2), …` `tail`: an insert.
+    pub(super) fn rows(head: &str, columns: usize, tail: &str) -> Self {
+        Self::build(0, columns, |size| {
+            let mut text = String::with_capacity(head.len() + tail.len() + size * columns * 6);
+            text.push_str(head);
+            for row in 0..size {
+                text.push_str(if row == 0 { " values (" } else { ", (" });
+                for column in 1..=columns {
+                    text.push_str(if column == 1 { "$" } else { ", $" });
+                    text.push_str(&(row * columns + column).to_string());
+                }
+                text.push(')');
+            }
+            text.push_str(tail);
+            text
+        })
+    }
+
+    /// `head` `($1, $2, …)` `tail`: what follows an `in`.
+    pub(super) fn list(head: &str, tail: &str) -> Self {
+        Self::list_after(0, head, tail)
+    }
+
+    /// The same where the first `fixed` values are written in `head` or `tail`.
+    pub(super) fn list_after(fixed: usize, head: &str, tail: &str) -> Self {
+        Self::build(fixed, 1, |size| {
+            let marks: Vec<String> = (1..=size).map(|mark| format!("${}", fixed + mark)).collect();
+            format!("{head} ({}){tail}", marks.join(", "))
+        })
+    }
+
+    fn build(fixed: usize, columns: usize, text: impl Fn(usize) -> String) -> Self {
+        Self { fixed, columns, texts: SIZES.map(|size| text(size).into()) }
+    }
+
+    /// The statements that together carry `values`, row after row; the fixed values stand first, once.
+    pub(super) fn queries(&self, mut values: Vec<Value>) -> impl Iterator<Item = Query> + use<> {
+        let columns = self.columns;
+        let fixed: Vec<Value> = values.drain(..self.fixed.min(values.len())).collect();
+        let texts = self.texts.clone();
+        let mut values = values.into_iter();
+        std::iter::from_fn(move || {
+            let left = values.len() / columns;
+            let (size, text) = SIZES.iter().zip(&texts).find(|(size, _)| **size <= left)?;
+            let text = Text::Built(Arc::clone(text));
+            Some(Query {
+                text,
+                values: fixed.iter().cloned().chain(values.by_ref().take(size * columns)).collect(),
+            })
+        })
+    }
+
+    /// Runs over all values; the number of rows changed.
+    pub(super) async fn run(&self, conn: &mut Conn, values: Vec<Value>) -> Result<u64, StoreError> {
+        let mut changed = 0;
+        for query in self.queries(values) {
+            changed += query.run(conn).await?;
+        }
+        Ok(changed)
+    }
+
+    /// Runs over all values; all rows.
+    pub(super) async fn all(&self, conn: &mut Conn, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+        let mut rows = Vec::new();
+        for query in self.queries(values) {
+            rows.extend(query.all(conn).await?);
+        }
+        Ok(rows)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(query: &Query) -> String {
+        match &query.text {
+            Text::Written(text) => (*text).to_owned(),
+            Text::Built(text) => text.to_string(),
+        }
+    }
+
+    #[test]
+    fn bulk_statements_carry_every_value_once_in_order() {
+        let bulk = Bulk::rows("insert into t (a, b)", 2, " on conflict do nothing");
+        for rows in [0usize, 1, 3, 4, 5, 63, 64, 65, 200] {
+            let values: Vec<Value> = (0..i64::try_from(rows).unwrap() * 2).map(Value::Int).collect();
+            let carried: Vec<Value> = bulk.queries(values.clone()).flat_map(|query| query.values).collect();
+            assert_eq!(carried, values);
+        }
+        let first = bulk.queries(vec![Value::Null; 2]).next().unwrap();
+        assert_eq!(text(&first), "insert into t (a, b) values ($1, $2) on conflict do nothing");
+        let list = Bulk::list("select a from t where a in", " order by a");
+        let first = list.queries(vec![Value::Null; 4]).next().unwrap();
+        assert_eq!(text(&first), "select a from t where a in ($1, $2, $3, $4) order by a");
+    }
+
+    #[test]
+    fn no_text_carries_a_zero() {
+        assert_eq!(Value::from("a\0b"), Value::Text("a\u{fffd}b".to_owned()));
+    }
+}

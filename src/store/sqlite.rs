@@ -1,0 +1,223 @@
+//! Everything that only SQLite needs: opening, file modes, error codes.
+
+use std::{
+    fs::OpenOptions,
+    io,
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
+
+use sqlx::{
+    AssertSqlSafe, ConnectOptions, Connection, Decode, Executor, Row as _, Sqlite, Type,
+    sqlite::{SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteSynchronous},
+};
+
+use super::{
+    StoreError,
+    sql::{Conn, Engine, Query, Row, Text, Value, q},
+};
+
+pub(super) type SqliteConn = SqliteConnection;
+pub(super) type SqliteRow = sqlx::sqlite::SqliteRow;
+pub(super) type SqliteResult<T> = Result<T, sqlx::Error>;
+
+/// How long a writer waits for another process. Transactions are short: longer than this is a fault.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The migrations, append-only: what has been released is never edited.
+pub(super) const MIGRATIONS: &[&str] = &[include_str!("migrations/sqlite/0001_base.sql")];
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// The one that writes.
+    Writer,
+    /// One that only reads.
+    Reader,
+}
+
+/// Opens a connection to the file.
+pub(super) async fn connect(path: &Path, place: &Arc<str>, role: Role) -> Result<Conn, StoreError> {
+    let doing = "open the store";
+    let mut options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(false)
+        .busy_timeout(BUSY_TIMEOUT)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(false)
+        .pragma("temp_store", "memory")
+        .disable_statement_logging();
+    options = match role {
+        Role::Writer => options.pragma("cache_size", "-4000").pragma("journal_size_limit", "16777216"),
+        Role::Reader => options.pragma("cache_size", "-2000").pragma("query_only", "1"),
+    };
+    let sqlite = options.connect().await.map_err(|error| explain(error, doing, place))?;
+    Ok(Conn { engine: Engine::Sqlite(sqlite), place: Arc::clone(place), doing })
+}
+
+/// Puts the file into WAL mode, which stays with it. Another process may be doing the same.
+pub(super) async fn use_wal(conn: &mut Conn) -> Result<(), StoreError> {
+    let mut tries = 0;
+    loop {
+        match q("pragma journal_mode = wal").must(conn).await {
+            Ok(row) if row.text(0)?.eq_ignore_ascii_case("wal") => return Ok(()),
+            Ok(row) => {
+                return Err(StoreError::Engine {
+                    doing: conn.doing,
+                    place: conn.place.to_string(),
+                    reason: format!("its file system allows only journal mode {}, not WAL", row.text(0)?),
+                });
+            }
+            Err(StoreError::Locked { .. }) if tries < 50 => {
+                tries += 1;
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Closes a connection; the last one of the host folds the journal into the file.
+pub(super) async fn close(conn: Conn) {
+    let Engine::Sqlite(sqlite) = conn.engine;
+    // Nothing is lost when this fails: the journal is read again at the next open.
+    let _ = sqlite.close().await;
+}
+
+/// Runs several statements at once: a migration.
+pub(super) async fn run_script(conn: &mut Conn, script: &'static str) -> Result<(), StoreError> {
+    let Conn { engine: Engine::Sqlite(sqlite), place, doing } = conn;
+    sqlite.execute(sqlx::raw_sql(script)).await.map_err(|error| explain(error, doing, place))?;
+    Ok(())
+}
+
+/// Marks the file with the program and the schema's version; part of the transaction.
+pub(super) async fn set_version(conn: &mut Conn, application: i64, version: i64) -> Result<(), StoreError> {
+    for text in [format!("pragma application_id = {application}"), format!("pragma user_version = {version}")]
+    {
+        Query { text: Text::Built(text.into()), values: Vec::new() }.run(conn).await?;
+    }
+    Ok(())
+}
+
+/// Makes an empty file where there is none: 0600, or 0660 where the folder's group may write. SQLite gives
+/// its journal the same mode.
+pub(super) fn make_file(path: &Path) -> Result<(), StoreError> {
+    let denied = |error: io::Error| file_error(path, "make the store", &error);
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !folder.exists() {
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(denied)?;
+    }
+    let is_shared = std::fs::metadata(folder).map_err(denied)?.mode() & 0o020 != 0;
+    let mode = if is_shared { 0o660 } else { 0o600 };
+    match OpenOptions::new().write(true).create_new(true).mode(mode).open(path) {
+        // The process's umask may have taken the group's bits away.
+        Ok(file) => file.set_permissions(PermissionsExt::from_mode(mode)).map_err(denied),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(denied(error)),
+    }
+}
+
+/// What tells this file from a copy of it.
+pub(super) fn file_id(path: &Path) -> String {
+    std::fs::metadata(path).map(|meta| meta.ino().to_string()).unwrap_or_default()
+}
+
+/// An error of the file system, explained.
+pub(super) fn file_error(path: &Path, doing: &'static str, error: &io::Error) -> StoreError {
+    let place = path.display().to_string();
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreError::Full { doing, place },
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            StoreError::Denied { doing, place, reason: error.to_string() }
+        }
+        _ => StoreError::Engine { doing, place, reason: error.to_string() },
+    }
+}
+
+fn arguments(values: Vec<Value>) -> Result<SqliteArguments, sqlx::Error> {
+    use sqlx::Arguments;
+    let mut arguments = SqliteArguments::default();
+    arguments.reserve(values.len(), 0);
+    for value in values {
+        match value {
+            Value::Null => arguments.add(None::<i64>),
+            Value::Int(value) => arguments.add(value),
+            Value::Text(value) => arguments.add(value),
+            Value::Bytes(value) => arguments.add(value),
+        }
+        .map_err(sqlx::Error::Encode)?;
+    }
+    Ok(arguments)
+}
+
+fn prepared(query: Query) -> SqliteResult<sqlx::query::Query<'static, Sqlite, SqliteArguments>> {
+    let arguments = arguments(query.values)?;
+    Ok(match query.text {
+        Text::Written(text) => sqlx::query_with(text, arguments),
+        Text::Built(text) => sqlx::query_with(AssertSqlSafe(text), arguments),
+    })
+}
+
+pub(super) async fn run(conn: &mut SqliteConn, query: Query) -> SqliteResult<u64> {
+    Ok(prepared(query)?.execute(conn).await?.rows_affected())
+}
+
+pub(super) async fn all(conn: &mut SqliteConn, query: Query) -> SqliteResult<Vec<Row>> {
+    Ok(prepared(query)?.fetch_all(conn).await?.into_iter().map(Row::new).collect())
+}
+
+pub(super) async fn one(conn: &mut SqliteConn, query: Query) -> SqliteResult<Option<Row>> {
+    Ok(prepared(query)?.fetch_optional(conn).await?.map(Row::new))
+}
+
+fn get<'r, T: Decode<'r, Sqlite> + Type<Sqlite>>(
+    row: &'r SqliteRow,
+    column: usize,
+) -> SqliteResult<Option<T>> {
+    row.try_get_unchecked::<Option<T>, usize>(column)
+}
+
+pub(super) fn int(row: &SqliteRow, column: usize) -> SqliteResult<Option<i64>> {
+    get(row, column)
+}
+
+pub(super) fn text(row: &SqliteRow, column: usize) -> SqliteResult<Option<&str>> {
+    get(row, column)
+}
+
+pub(super) fn bytes(row: &SqliteRow, column: usize) -> SqliteResult<Option<&[u8]>> {
+    get(row, column)
+}
+
+/// Says what an error of the engine means for the person who reads it.
+pub(super) fn explain(error: sqlx::Error, doing: &'static str, place: &str) -> StoreError {
+    let place = place.to_owned();
+    let reason = match &error {
+        sqlx::Error::Database(database) => database.message().to_owned(),
+        sqlx::Error::WorkerCrashed => "its worker is gone".to_owned(),
+        other => other.to_string(),
+    };
+    let code =
+        error.as_database_error().and_then(|database| database.code()?.parse::<i32>().ok()).unwrap_or(0);
+    // The low byte is the primary code: https://www.sqlite.org/rescode.html
+    match code & 0xff {
+        5 | 6 => StoreError::Locked { doing, place },
+        11 | 26 => StoreError::Corrupt { place, reason },
+        13 => StoreError::Full { doing, place },
+        3 | 8 | 14 | 23 => StoreError::Denied { doing, place, reason },
+        _ => StoreError::Engine { doing, place, reason },
+    }
+}
+
+/// Members after an id, packed into one text: `id US name US email RS`; with the last id and their number.
+pub(super) const PACK_MEMBERS: &str = "select group_concat(id || char(31) || name || char(31)
+        || coalesce(email, '') || char(30), ''), max(id), count(*)
+    from (select id, name, email from member where id > $1 order by id limit $2)";
+
+/// Ids of linked members after an id, packed the same way.
+pub(super) const PACK_LINKS: &str = "select group_concat(member_id || char(30), ''), max(member_id), count(*)
+    from (select member_id from member_link where integration_id = $3 and member_id > $1 and open_id is not null
+        order by member_id limit $2)";
