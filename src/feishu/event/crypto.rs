@@ -1,7 +1,5 @@
 //! Encryption and signatures of what the platform sends (`feishu/events` 2 and 3, read 2026-05).
 
-use std::fmt::Write as _;
-
 use aes::{
     Aes256,
     cipher::{BlockModeDecrypt, BlockModeEncrypt, KeyIvInit, block_padding::Pkcs7},
@@ -112,9 +110,7 @@ pub fn pkce_s256(verifier: &str) -> String {
 
 fn hex(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        // Writing to a String cannot fail.
-        let _ = write!(out, "{byte:02x}");
-    }
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    out.extend(digits.filter_map(|digit| char::from_digit(u32::from(digit), 16)));
     out
 }
