@@ -11,6 +11,7 @@ mod glyph;
 pub mod hangup;
 pub mod input;
 pub mod pacer;
+pub mod picture;
 pub mod screen;
 pub mod shift;
 pub mod term;
@@ -60,3 +61,8 @@ impl Problem for TuiError {
         }
     }
 }
+
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod snapshot;

@@ -289,6 +289,11 @@ impl OpenRoom {
 }
 
 impl Thread {
+    /// A thread that has just been opened.
+    pub const fn new(root: MessageId) -> Self {
+        Self { root, load: Load::Loading, items: VecDeque::new(), scroll: Scroll::End, cells: 0 }
+    }
+
     /// The entries on screen in `rows` rows, top to bottom, each with its rows that are seen.
     pub fn visible(&self, rows: usize) -> Vec<(&Item, Range<usize>)> {
         visible(&self.items, &self.scroll, rows)

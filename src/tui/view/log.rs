@@ -34,7 +34,7 @@ pub(super) fn draw(scene: &mut Scene<'_>, canvas: &mut Canvas<'_>) {
         table::left(scene.t(phrase("OPERATION", "操作")), 12, 22, 0),
         table::left(scene.t(phrase("ON", "对象")), 10, 26, 2),
         table::left(scene.t(phrase("WHO", "操作者")), 8, 20, 3),
-        table::left(scene.t(phrase("REASON", "原因")), 12, 200, 1),
+        table::left(scene.t(phrase("REASON", "原因")), 20, 200, 1),
     ];
     let layout = Layout::new(&columns, w.saturating_sub(3));
     layout.head(&mut canvas.sub(2, 0, w.saturating_sub(3), 1), 0, &columns, scene.s(Role::Title));

@@ -144,7 +144,7 @@ impl Scene<'_> {
 
     fn hit(&mut self, area: Rect, click: Option<Action>, wheel: Option<ScrollTarget>) {
         // Nobody reads the map while the mouse is off.
-        if self.model.mouse {
+        if self.model.mouse && !area.is_empty() {
             let area = Area { x: area.x, y: area.y, width: area.width, height: area.height };
             self.drawn.painted.hits.push(Hit { area, click, wheel });
         }

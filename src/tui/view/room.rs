@@ -28,9 +28,9 @@ pub(super) fn draw(scene: &mut Scene<'_>, canvas: &mut Canvas<'_>) {
             let left = w * 11 / 20;
             main(scene, &mut canvas.sub(0, 0, left, h), room);
             separate(scene, canvas, left);
-            thread(scene, &mut canvas.sub(left + 1, 0, w - left - 1, h), room);
+            thread(scene, &mut canvas.sub(left + 1, 0, w - left - 1, h), room, false);
         } else if model.rooms.focus == RoomFocus::Thread {
-            thread(scene, canvas, room);
+            thread(scene, canvas, room, true);
         } else {
             main(scene, canvas, room);
         }
@@ -145,7 +145,7 @@ fn pill(scene: &mut Scene<'_>, canvas: &mut Canvas<'_>, room: &OpenRoom) {
     scene.click(area, Action::Run(crate::app::command::Command::Last));
 }
 
-fn thread(scene: &mut Scene<'_>, canvas: &mut Canvas<'_>, room: &OpenRoom) {
+fn thread(scene: &mut Scene<'_>, canvas: &mut Canvas<'_>, room: &OpenRoom, is_alone: bool) {
     let Some(thread) = &room.thread else { return };
     let (w, h) = (canvas.width(), canvas.height());
     let count = thread.items.len().saturating_sub(1);
@@ -156,7 +156,6 @@ fn thread(scene: &mut Scene<'_>, canvas: &mut Canvas<'_>, room: &OpenRoom) {
     ];
     canvas.runs(1, 0, w.saturating_sub(2), &runs);
     // Where the thread has the whole width, what is written goes into it: the composer stands below.
-    let is_alone = w < THREAD_COLUMNS / 2 + 4 || scene.model.size.columns < THREAD_COLUMNS;
     let below = if is_alone { composer::height(scene, room, w, h) } else { 0 };
     let rows = h.saturating_sub(1 + below);
     let mut area = canvas.sub(0, 1, w, rows);

@@ -32,7 +32,7 @@ const NO_EVENT: Phrase = phrase("no event yet", "尚无事件");
 const MONTH: Phrase = phrase("month", "本月");
 const UNLIMITED: Phrase = phrase("calls, no limit", "次调用，不限量");
 const DAYS_LEFT: Phrase = phrase("{} d left", "剩 {} 天");
-const EMPTY_ON: Phrase = phrase("empty on {} at this pace", "按此速度将于 {} 用尽");
+const EMPTY_ON: Phrase = phrase("empty on {}", "预计 {} 用尽");
 const USED_UP: Phrase = phrase("used up", "已用尽");
 const READ_ONLY: Phrase = phrase("READ-ONLY", "只读");
 const MOUSE: Phrase = phrase("mouse", "鼠标");
@@ -73,6 +73,15 @@ pub(super) fn header(scene: &mut Scene<'_>, canvas: &mut Canvas<'_>) {
         }
         left.retain(|piece| piece.rank != worst);
         right.retain(|piece| piece.rank != worst);
+    }
+    if !right.iter().any(|piece| piece.rank == 1)
+        && let Some(month) = &header.month
+    {
+        // Where nothing else of it fits, the share alone: the budget is always in sight.
+        let short = short_month(scene, month);
+        if total(&left, &right) + runs_width(&short.runs) + 2 <= canvas.width() {
+            right.insert(0, short);
+        }
     }
     let right_cells: u16 = right.iter().map(|piece| runs_width(&piece.runs) + 2).sum();
     let end = canvas.width().saturating_sub(right_cells);
@@ -176,6 +185,17 @@ fn month_pieces(scene: &Scene<'_>, month: &MonthLine) -> Vec<Piece<'static>> {
     pieces
 }
 
+fn short_month(scene: &Scene<'_>, month: &MonthLine) -> Piece<'static> {
+    match month.limit {
+        Some(limit) => {
+            let percent = u128::from(month.used) * 100 / u128::from(limit.max(1));
+            let (style, _) = scene.gauge_styles(month.used, limit, month.is_exhausted);
+            piece(0, format!("{} {percent} %", scene.t(MONTH)), style)
+        }
+        None => piece(0, format!("{} {}", scene.t(MONTH), number(month.used)), scene.s(Role::Text)),
+    }
+}
+
 /// The header's gauge as text, because the header moves its pieces about.
 fn gauge_text(used: u64, limit: u64) -> (String, String) {
     let mut buffer = ratatui::buffer::Buffer::empty(Rect::new(0, 0, BAR_CELLS, 1));
@@ -204,13 +224,6 @@ impl Scene<'_> {
 pub(super) fn tabs(scene: &mut Scene<'_>, canvas: &mut Canvas<'_>) {
     let model = scene.model;
     let header = model.header();
-    let mut end = canvas.width();
-    if canvas.width() >= 60 {
-        let mouse = if model.mouse { format!("{} · ", scene.t(MOUSE)) } else { String::new() };
-        let clock = format!("{mouse}{} ", header.clock);
-        end = end.saturating_sub(width(&clock));
-        canvas.text(end, 0, &clock, scene.s(Role::Dim));
-    }
     let keys = ["1", "2", "3", "4", "5"];
     let rows: Vec<tabs::Tab<'_>> = Pane::ALL
         .iter()
@@ -229,6 +242,16 @@ pub(super) fn tabs(scene: &mut Scene<'_>, canvas: &mut Canvas<'_>) {
         key: scene.s(Role::Dim),
         count: scene.s(Role::Unread),
     };
+    // The time takes what room the names leave: with its zone, without, or not at all.
+    let names = tabs::full_width(&rows);
+    let mouse = if model.mouse { format!("{} · ", scene.t(MOUSE)) } else { String::new() };
+    let short = header.clock.split(' ').next().unwrap_or_default();
+    let clocks = [format!("{mouse}{} ", header.clock), format!("{mouse}{short} "), format!("{short} ")];
+    let mut end = canvas.width();
+    if let Some(clock) = clocks.iter().find(|clock| names + width(clock) + 1 <= canvas.width()) {
+        end = end.saturating_sub(width(clock));
+        canvas.text(end, 0, clock, scene.s(Role::Dim));
+    }
     let places = tabs::draw(canvas, (0, 0), end.saturating_sub(1), &rows, looks);
     let area = canvas.area();
     for ((from, to), pane) in places.into_iter().zip(Pane::ALL) {

@@ -144,12 +144,14 @@ fn list(scene: &mut Scene<'_>, canvas: &mut Canvas<'_>, rows: u16) {
         Filter::Unlinked => phrase("WHY NOT LINKED", "未关联原因"),
         Filter::All => phrase("LINK", "关联"),
     };
+    // The reason is what one reads here: other columns give way to it.
+    let last_cells = if canvas.width() >= 70 { 30 } else { 22 };
     let columns: [Column<'_>; 5] = [
         table::left(scene.t(phrase("NAME", "姓名")), 8, 18, 0),
         table::left(scene.t(phrase("EMAIL", "邮箱")), 14, 30, 2),
         table::left(scene.t(phrase("PHONE", "手机")), 13, 15, 3),
         table::left(scene.t(phrase("TEAM", "团队")), 8, 16, 4),
-        table::left(scene.t(last), 16, 200, 0),
+        table::left(scene.t(last), last_cells, 200, 0),
     ];
     let w = canvas.width();
     let layout = Layout::new(&columns, w.saturating_sub(3));

@@ -30,6 +30,11 @@ pub struct Looks {
     pub count: Style,
 }
 
+/// Cells that `tabs` take with all their names.
+pub fn full_width(tabs: &[Tab<'_>]) -> u16 {
+    tabs.iter().map(|tab| width(&label(tab)) + 3).fold(0, u16::saturating_add)
+}
+
 /// Draws tabs from (`x`, `y`) on and answers where each stands (first column, column after it). Where the room
 /// is short the others shrink to their keys.
 pub fn draw(
@@ -39,15 +44,14 @@ pub fn draw(
     tabs: &[Tab<'_>],
     looks: Looks,
 ) -> Vec<(u16, u16)> {
-    let full: u16 = tabs.iter().map(|tab| width(&label(tab, false)) + 3).fold(0, u16::saturating_add);
-    let is_short = full > room;
+    let is_short = full_width(tabs) > room + 1;
     let mut places = Vec::with_capacity(tabs.len());
     let mut at = x;
     for tab in tabs {
         let start = at;
         let left = (x + room).saturating_sub(at);
         if tab.is_active {
-            at = canvas.clip(at, y, left, &format!(" {} ", label(tab, false)), looks.active);
+            at = canvas.clip(at, y, left, &format!(" {} ", label(tab)), looks.active);
         } else {
             at = canvas.clip(at + 1, y, left.saturating_sub(1), tab.key, looks.key);
             if !is_short || tab.key.is_empty() {
@@ -59,14 +63,14 @@ pub fn draw(
             }
             at += 1;
         }
-        places.push((start, at.min(x + room)));
+        let end = x + room;
+        places.push((start.min(end), at.clamp(start.min(end), end)));
         at += u16::from(!is_short);
     }
     places
 }
 
-fn label(tab: &Tab<'_>, is_short: bool) -> String {
-    let name = if is_short { "" } else { tab.name };
-    let parts = [tab.key, name, tab.count.as_deref().unwrap_or_default()];
+fn label(tab: &Tab<'_>) -> String {
+    let parts = [tab.key, tab.name, tab.count.as_deref().unwrap_or_default()];
     parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
 }
