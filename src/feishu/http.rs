@@ -8,7 +8,7 @@ use std::{
     convert::Infallible,
     io,
     pin::Pin,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
     time::{Duration, Instant},
 };
@@ -20,11 +20,15 @@ use hyper::{
     client::conn::http1::{self, SendRequest},
 };
 use hyper_util::rt::TokioIo;
-use tokio::{task::AbortHandle, time::timeout};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    task::AbortHandle,
+    time::timeout,
+};
 
 use crate::core::secret::Secret;
 
-use super::network::{Network, Origin, Way};
+use super::network::{BoxIo, Network, Origin, Way};
 
 /// Connections that are kept for the next request.
 const IDLE_MAX: usize = 32;
@@ -149,6 +153,66 @@ impl Body for Payload {
     }
 }
 
+/// When the bytes of the request that is under way began to leave.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Stamp(Arc<Mutex<Option<Instant>>>);
+
+impl Stamp {
+    /// The instant; `None` while nothing has left.
+    pub(super) fn left_at(&self) -> Option<Instant> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn clear(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    fn press(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(Instant::now);
+    }
+}
+
+/// A connection that notes when a request begins to leave. The task that writes may have had to wait for a
+/// processor, and the ledger wants to know.
+struct Stamped {
+    io: BoxIo,
+    stamp: Stamp,
+}
+
+impl AsyncRead for Stamped {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.io.as_mut().poll_read(cx, into)
+    }
+}
+
+impl AsyncWrite for Stamped {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.stamp.press();
+        self.io.as_mut().poll_write(cx, bytes)
+    }
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.io.as_mut().poll_flush(cx)
+    }
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.io.as_mut().poll_shutdown(cx)
+    }
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.stamp.press();
+        self.io.as_mut().poll_write_vectored(cx, bytes)
+    }
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+}
+
 /// An answer with its whole body.
 #[derive(Debug)]
 pub(super) struct Reply {
@@ -171,6 +235,7 @@ pub(super) struct Link {
     driver: AbortHandle,
     is_proxied: bool,
     authorization: Option<Secret>,
+    stamp: Stamp,
     used_at: Instant,
 }
 
@@ -191,6 +256,12 @@ impl Link {
     pub(super) fn is_open(&self) -> bool {
         !self.sender.is_closed()
     }
+
+    /// Tells when the next request on it leaves.
+    pub(super) fn stamp(&self) -> Stamp {
+        self.stamp.clear();
+        self.stamp.clone()
+    }
 }
 
 impl Pool {
@@ -208,10 +279,12 @@ impl Pool {
             return Ok(link);
         }
         let connected = self.network.connect(&self.origin, Way::Requests).await?;
+        let stamp = Stamp::default();
+        let io = Stamped { io: connected.io, stamp: stamp.clone() };
         let (mut sender, connection) = http1::Builder::new()
             .max_headers(100)
             .max_buf_size(64 * 1024)
-            .handshake(TokioIo::new(connected.io))
+            .handshake(TokioIo::new(io))
             .await
             .map_err(|error| self.broken(&error, false))?;
         let driver = tokio::spawn(async move {
@@ -226,6 +299,7 @@ impl Pool {
             driver,
             is_proxied: connected.is_proxied,
             authorization: connected.authorization,
+            stamp,
             used_at: Instant::now(),
         })
     }

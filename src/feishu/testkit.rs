@@ -138,6 +138,7 @@ pub(super) struct Notes {
     pub(super) settled: Mutex<Vec<(&'static str, Outcome)>>,
     /// So many permits are stale when they are granted.
     pub(super) stale: Mutex<u32>,
+    pub(super) left: Mutex<Vec<Option<Instant>>>,
     pub(super) told: tokio::sync::Notify,
 }
 
@@ -161,6 +162,7 @@ impl PermitSource for Notes {
     }
 
     fn settle(&self, permit: Permit, outcome: Outcome) -> BoxFuture<'_, ()> {
+        self.left.lock().unwrap().push(permit.left_at);
         self.settled.lock().unwrap().push((permit.call.endpoint, outcome));
         self.told.notify_one();
         Box::pin(async {})

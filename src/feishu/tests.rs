@@ -372,3 +372,17 @@ fn client_fails(base_url: &str) -> bool {
     Client::new(app, Arc::new(Notes::default()), &Network::direct(), Arc::new(crate::core::time::SystemClock))
         .is_err()
 }
+
+#[tokio::test]
+async fn the_ledger_hears_when_a_request_left() {
+    let server = Server::start([ok(r#"{"code":0,"data":{"chat_id":"oc_1"}}"#)]).await;
+    let notes = Arc::new(Notes::default());
+    let before = std::time::Instant::now();
+    let client = server.client(&notes);
+    for _ in 0..2 {
+        client.chat(ASK, &chat_id()).await.unwrap();
+    }
+    let left: Vec<_> = notes.left.lock().unwrap().iter().map(|at| at.unwrap()).collect();
+    assert_eq!(left.len(), 3, "the token and two calls");
+    assert!(before <= left[0] && left.is_sorted() && left[1] < left[2], "each has an instant of its own");
+}

@@ -22,7 +22,7 @@ use super::{
     code::{Verdict, verdict},
     endpoint::{EndpointSpec, TOKEN},
     error::{FeishuError, Refusal},
-    http::{HttpError, Link, Pool, Reply},
+    http::{HttpError, Link, Pool, Reply, Stamp},
     network::{Network, Origin},
     token::{Token, TokenCache},
 };
@@ -293,14 +293,14 @@ impl Transport {
                 error: FeishuError::Denied { action: request.spec.action, source },
                 next: Next::Stop,
             })?;
-            let mut held = Held { permit: Some(permit), permits: self.permits.clone(), is_sent: false };
+            let mut held = Held { permit: Some(permit), permits: self.permits.clone(), stamp: None };
             if !link.is_open() {
                 held.settle(Outcome::Unused).await;
                 link = self.pool.link().await.map_err(|error| lost(request, error))?;
             } else if held.is_stale(self.clock.instant()) {
                 held.settle(Outcome::Unused).await;
             } else {
-                held.is_sent = true;
+                held.stamp = Some(link.stamp());
                 return Ok((link, held));
             }
         }
@@ -504,7 +504,8 @@ fn stretched(pause: Duration) -> Duration {
 struct Held {
     permit: Option<Permit>,
     permits: Arc<dyn PermitSource>,
-    is_sent: bool,
+    /// There once the request is handed to its connection.
+    stamp: Option<Stamp>,
 }
 
 impl Held {
@@ -520,7 +521,10 @@ impl Held {
     }
 
     fn tell(&mut self, outcome: Outcome) -> Option<tokio::task::JoinHandle<()>> {
-        let permit = self.permit.take()?;
+        let mut permit = self.permit.take()?;
+        if let Some(at) = self.stamp.as_ref().and_then(Stamp::left_at) {
+            permit.left(at);
+        }
         let permits = self.permits.clone();
         let runtime = tokio::runtime::Handle::try_current().ok()?;
         Some(runtime.spawn(async move { permits.settle(permit, outcome).await }))
@@ -529,6 +533,7 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.tell(if self.is_sent { Outcome::Unknown } else { Outcome::Unused });
+        let has_left = self.stamp.as_ref().is_some_and(|stamp| stamp.left_at().is_some());
+        self.tell(if has_left { Outcome::Unknown } else { Outcome::Unused });
     }
 }
