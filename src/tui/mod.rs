@@ -63,6 +63,8 @@ impl Problem for TuiError {
 }
 
 #[cfg(test)]
+mod console_test;
+#[cfg(test)]
 mod fixture;
 #[cfg(test)]
 mod snapshot;

@@ -107,7 +107,7 @@ roles! {
     /// Ground of a field to type in.
     Input "input" -> Popup, PLAIN, Surface;
     /// Dark modules of a QR code, on light ones: cameras want it that way round.
-    Qr "qr" -> Text, PLAIN, Surface;
+    Qr "qr" -> Text, REVERSED, Surface;
     /// Names of senders.
     Sender1 "sender.1" -> Strong, BOLD, Words;
     /// Names of senders.

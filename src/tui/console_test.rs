@@ -1,0 +1,183 @@
+//! The loop in a real pseudo-terminal: this test binary runs itself in one.
+
+use std::{
+    io::Read as _,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+    time::{Duration, Instant},
+};
+
+use portable_pty::{Child, CommandBuilder, MasterPty, PtySize};
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::{TuiOptions, fixture, run};
+use crate::{
+    app::effect::{Effect, EffectSink},
+    core::{lang::Lang, time::SystemClock},
+};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+struct Nowhere;
+
+impl EffectSink for Nowhere {
+    fn perform(&self, _effect: Effect) {}
+}
+
+/// The console on a fixture; run by the tests below in a terminal of its own.
+#[test]
+#[ignore = "run by the other tests, in a terminal"]
+fn child() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (_news, events) = tokio::sync::mpsc::channel(8);
+    let model = fixture::rooms(Lang::En, 80, 24);
+    let keymap = Arc::clone(&model.keymap);
+    let options = TuiOptions::of_env(|name| std::env::var(name).ok(), None);
+    let ending =
+        runtime.block_on(run(model, keymap, Nowhere, events, options, Arc::new(SystemClock))).unwrap();
+    println!("ended: {ending:?}");
+    // The harness would wait for nothing else, but threads of the terminal library may still sleep.
+    std::process::exit(7);
+}
+
+struct Console {
+    child: Box<dyn Child + Send + Sync>,
+    master: Option<Box<dyn MasterPty + Send>>,
+    writer: Option<Box<dyn std::io::Write + Send>>,
+    screen: Arc<Mutex<vt100::Parser>>,
+    bytes: mpsc::Receiver<usize>,
+    /// The reader lets go of the terminal after its next read.
+    lets_go: Arc<AtomicBool>,
+}
+
+impl Console {
+    fn start(columns: u16, rows: u16) -> Self {
+        let size = PtySize { cols: columns, rows, ..PtySize::default() };
+        let pair = portable_pty::native_pty_system().openpty(size).unwrap();
+        let mut command = CommandBuilder::new(std::env::current_exe().unwrap());
+        command.args(["tui::console_test::child", "--exact", "--ignored", "--nocapture", "--test-threads=1"]);
+        command.env("TERM", "xterm-256color");
+        let child = pair.slave.spawn_command(command).unwrap();
+        let mut reader = pair.master.try_clone_reader().unwrap();
+        let writer = pair.master.take_writer().unwrap();
+        let parser = vt100::Parser::new(rows.try_into().unwrap(), columns.try_into().unwrap(), 0);
+        let screen = Arc::new(Mutex::new(parser));
+        let (tell, bytes) = mpsc::channel();
+        let seen = Arc::clone(&screen);
+        let lets_go = Arc::new(AtomicBool::new(false));
+        let stops = Arc::clone(&lets_go);
+        std::thread::spawn(move || {
+            let mut buffer = [0; 65_536];
+            while let Ok(n @ 1..) = reader.read(&mut buffer) {
+                seen.lock().unwrap().process(&buffer[..n]);
+                _ = tell.send(n);
+                if stops.load(Ordering::SeqCst) {
+                    break;
+                }
+            }
+        });
+        Self { child, master: Some(pair.master), writer: Some(writer), screen, bytes, lets_go }
+    }
+
+    /// Waits until the screen is as wanted.
+    fn wait(&self, what: &str, wanted: impl Fn(&vt100::Screen) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !wanted(self.screen.lock().unwrap().screen()) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let more = self.bytes.recv_timeout(left);
+            let shown = self.screen.lock().unwrap().screen().contents();
+            assert!(more.is_ok() || wanted(self.screen.lock().unwrap().screen()), "{what}:\n{shown}");
+        }
+    }
+
+    fn shows(&self, text: &str) {
+        self.wait(text, |screen| screen.alternate_screen() && screen.contents().contains(text));
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = self.child.process_id().unwrap();
+        kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), signal).unwrap();
+    }
+
+    /// Waits for the end and answers the exit code.
+    fn end(mut self) -> u32 {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.exit_code();
+            }
+            assert!(Instant::now() < deadline, "it does not end");
+            _ = self.bytes.recv_timeout(Duration::from_millis(20));
+        }
+    }
+}
+
+#[test]
+fn a_signal_ends_it_and_the_terminal_is_given_back() {
+    let console = Console::start(80, 24);
+    console.shows("支付网关超时");
+    assert!(console.screen.lock().unwrap().screen().bracketed_paste());
+    console.signal(Signal::TERM);
+    console.wait("the end", |screen| {
+        !screen.alternate_screen() && screen.contents().contains("ended: Terminated")
+    });
+    assert!(!console.screen.lock().unwrap().screen().bracketed_paste());
+    assert!(!console.screen.lock().unwrap().screen().hide_cursor());
+    assert_eq!(console.end(), 7);
+}
+
+#[test]
+fn nothing_is_written_while_nothing_happens() {
+    let console = Console::start(80, 24);
+    console.shows("i to write");
+    while console.bytes.recv_timeout(Duration::from_millis(300)).is_ok() {}
+    let idle: usize = console.bytes.recv_timeout(Duration::from_millis(700)).unwrap_or_default();
+    assert_eq!(idle, 0);
+    console.signal(Signal::TERM);
+    console.end();
+}
+
+#[test]
+fn it_follows_the_size_of_the_terminal() {
+    let console = Console::start(80, 24);
+    console.shows("i to write");
+    let size = PtySize { cols: 120, rows: 30, ..PtySize::default() };
+    console.screen.lock().unwrap().screen_mut().set_size(30.try_into().unwrap(), 120.try_into().unwrap());
+    console.master.as_ref().unwrap().resize(size).unwrap();
+    console.shows("ROOMS");
+    console.signal(Signal::TERM);
+    console.end();
+}
+
+#[test]
+fn a_continued_process_draws_everything_again() {
+    let console = Console::start(80, 24);
+    console.shows("i to write");
+    // Somebody else has written over the screen.
+    console.screen.lock().unwrap().process(b"\x1b[2J\x1b[?1049l");
+    console.signal(Signal::CONT);
+    console.shows("i to write");
+    console.signal(Signal::TERM);
+    console.end();
+}
+
+#[test]
+fn a_vanished_terminal_ends_it() {
+    let mut console = Console::start(80, 24);
+    console.shows("i to write");
+    let started = Instant::now();
+    // Every handle of this side goes: the reader's too, once a redraw has woken it.
+    console.lets_go.store(true, Ordering::SeqCst);
+    console.signal(Signal::CONT);
+    while console.bytes.recv_timeout(PATIENCE).is_ok() {}
+    console.writer = None;
+    console.master = None;
+    let deadline = started + PATIENCE;
+    while console.child.try_wait().unwrap().is_none() {
+        assert!(Instant::now() < deadline, "it outlives its terminal");
+        std::thread::yield_now();
+    }
+}
