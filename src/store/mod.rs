@@ -27,6 +27,8 @@ mod schema;
 mod seal;
 mod sql;
 mod sqlite;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 use std::{fmt, path::PathBuf, str::FromStr, sync::Arc};

@@ -1,0 +1,132 @@
+//! The store from outside: what its users rely on, over real files.
+
+mod bad_days;
+mod contract;
+mod feed;
+mod messages;
+mod people;
+mod secrets;
+
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Instant,
+};
+
+use super::{
+    Incoming, IngestItem, NewIntegration, Reader, Store, StoreError, StoreOptions, StoreUrl,
+    key::{KeyRing, KeySource},
+};
+use crate::core::{
+    ids::{AppKey, ChatId, IntegrationId, MessageId},
+    integration::{AppCredentials, Holder, ImKind, Receive},
+    message::{NewMessage, Sender, SenderKind, Via},
+    secret::Secret,
+    time::{Clock, Timestamp},
+};
+
+/// A clock that a test moves.
+pub(super) struct Hand(AtomicI64);
+
+impl Hand {
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self(AtomicI64::new(1_700_000_000_000)))
+    }
+
+    pub(super) fn forward(&self, ms: i64) {
+        self.0.fetch_add(ms, Ordering::SeqCst);
+    }
+}
+
+impl Clock for Hand {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_ms(self.0.load(Ordering::SeqCst))
+    }
+
+    fn instant(&self) -> Instant {
+        Instant::now()
+    }
+}
+
+pub(super) fn holder(user: &str) -> Holder {
+    Holder { user: user.to_owned(), host: "bastion-1".to_owned(), pid: std::process::id() }
+}
+
+pub(super) fn url(folder: &Path) -> StoreUrl {
+    StoreUrl::Sqlite(folder.join("store.db"))
+}
+
+/// Another handle on the folder's store, with connections of its own, as another process has.
+pub(super) async fn open_with(folder: &Path, user: &str, clock: Arc<dyn Clock>) -> Result<Store, StoreError> {
+    let url = url(folder);
+    let ring = KeyRing::load(KeySource::File(folder.join("key")), Some(&url))?;
+    Store::open(StoreOptions { url, create: true, me: holder(user) }, ring, clock).await
+}
+
+pub(super) async fn open(folder: &Path) -> Store {
+    open_with(folder, "ann", Hand::new()).await.unwrap()
+}
+
+pub(super) fn app(id: &str) -> AppKey {
+    AppKey { base_url: "https://open.feishu.cn".into(), app_id: id.parse().unwrap() }
+}
+
+pub(super) fn new_integration(name: &str, app_id: &str) -> NewIntegration {
+    NewIntegration {
+        name: name.to_owned(),
+        kind: ImKind::Feishu,
+        app: Some(AppCredentials {
+            key: app(app_id),
+            app_secret: Secret::new("app-secret-0123456789"),
+            encrypt_key: Some(Secret::new("encrypt-key-0123456789")),
+            verification_token: None,
+        }),
+        receive: Receive::LongConnection,
+    }
+}
+
+pub(super) async fn integration(store: &Store) -> IntegrationId {
+    store.add_integration(new_integration("Feishu-Prod", "cli_a")).await.unwrap().id
+}
+
+pub(super) fn chat(number: usize) -> ChatId {
+    format!("oc_{number}").parse().unwrap()
+}
+
+pub(super) fn message_id(number: usize) -> MessageId {
+    format!("om_{number:06}").parse().unwrap()
+}
+
+pub(super) fn message(number: usize, chat_id: &ChatId, at: i64) -> NewMessage {
+    NewMessage {
+        chat_id: chat_id.clone(),
+        message_id: message_id(number),
+        root_id: None,
+        parent_id: None,
+        thread_id: None,
+        sender: Sender { id: "ou_1".to_owned(), name: None, kind: SenderKind::User },
+        msg_type: "text".to_owned(),
+        content: format!("{{\"text\":\"line {number}\"}}"),
+        mentions: Vec::new(),
+        created_at: Timestamp::from_ms(at),
+        updated_at: None,
+        edited: false,
+        recalled: false,
+    }
+}
+
+pub(super) fn item(integration: &IntegrationId, message: NewMessage) -> IngestItem {
+    IngestItem {
+        integration: integration.clone(),
+        event_id: None,
+        via: Via::Live,
+        what: Incoming::Message { message, own: false },
+    }
+}
+
+pub(super) fn reader(name: &str) -> Reader {
+    Reader { name: name.to_owned(), open_ids: Vec::new() }
+}
