@@ -369,6 +369,33 @@ pub(super) fn rooms(lang: Lang, columns: u16, rows: u16) -> Model {
     model
 }
 
+/// An open room with nothing in it, at full width.
+pub(super) fn streaming(columns: u16, rows: u16) -> Model {
+    let mut model = self::rooms(Lang::En, columns, rows);
+    model.is_zoomed = true;
+    if let Some(room) = &mut model.room {
+        room.items.clear();
+        room.divider = None;
+    }
+    model
+}
+
+/// Puts message `n` at the end of it.
+pub(super) fn append(model: &mut Model, n: usize) {
+    const WHO: [(&str, &str, SenderKind); 3] = [
+        ("ou_1", "王伟", SenderKind::User),
+        ("ou_2", "Ann Lee", SenderKind::User),
+        ("ou_3", "李娜", SenderKind::User),
+    ];
+    let text = format!("#{n} checkout p99 {} ms，支付网关 pool_wait {} of {n}", n * 13 % 977, n * 7 % 31);
+    let said = Said { minutes: 0, sender: WHO[n % 3], msg_type: "text", text: &text };
+    let mut item = message(n + 100, &said, 90);
+    item.continues = false;
+    if let Some(room) = &mut model.room {
+        room.items.push_back(item);
+    }
+}
+
 /// Writing a reply.
 pub(super) fn composing(lang: Lang, columns: u16, rows: u16) -> Model {
     let mut model = self::rooms(lang, columns, rows);

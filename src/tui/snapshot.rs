@@ -115,6 +115,24 @@ fn hits_lie_on_the_screen() {
     }
 }
 
+#[test]
+fn an_appended_message_costs_a_line() {
+    let theme = Theme::load("dark", None, Depth::True).unwrap();
+    let mut model = fixture::streaming(120, 40);
+    let mut screen = super::screen::Screen::new(ratatui::layout::Size::new(120, 40));
+    let (mut out, mut most) = (Vec::new(), 0);
+    for n in 0..200 {
+        fixture::append(&mut model, n);
+        out.clear();
+        let drawn = view::draw(&model, &theme, screen.start());
+        screen.finish(drawn.caret, &mut out);
+        if n > 60 {
+            most = most.max(out.len());
+        }
+    }
+    assert!(most <= 600, "{most} bytes for a message");
+}
+
 /// Writes pictures of all fixtures for a person to look at: `PICTURES=folder cargo test pictures -- --ignored`.
 #[test]
 #[ignore = "for looking at"]

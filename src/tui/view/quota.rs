@@ -152,8 +152,8 @@ fn bucket_name(name: &str) -> Option<Phrase> {
 fn buckets(scene: &Scene<'_>, canvas: &mut Canvas<'_>, report: &QuotaReport) {
     let dim = scene.s(Role::Dim);
     let columns: [Column<'_>; 5] = [
-        table::left(scene.t(phrase("RATE LIMIT", "频率限制")), 12, 24, 0),
-        table::left(scene.t(phrase("IN THE WINDOW", "窗口内")), 6, 20, 1),
+        table::left(scene.t(phrase("RATE LIMIT", "频率限制")), 16, 22, 0),
+        table::left(scene.t(phrase("IN THE WINDOW", "窗口内")), 8, 24, 1),
         table::right(scene.t(phrase("USED", "已用")), 16, 0),
         table::right(scene.t(phrase("WAIT", "等待")), 5, 2),
         table::left(scene.t(phrase("PAUSED", "暂停至")), 8, 8, 3),

@@ -26,6 +26,8 @@ pub(super) struct Layout {
     time: Option<u16>,
     /// First cell and cells of the sender's name.
     name: (u16, u16),
+    /// Where the state of an own message stands.
+    sign: u16,
     /// First cell of the text.
     text: u16,
     /// Cells of the text.
@@ -41,9 +43,16 @@ impl Layout {
             48..80 => (Some(1), 7, 9),
             _ => (Some(1), 8, 12),
         };
-        let text = (name + cells + if columns < 80 { 1 } else { 2 }).min(columns.saturating_sub(1));
+        let gap = if columns < 80 { 1 } else { 2 };
+        let text = (name + cells + gap).min(columns.saturating_sub(1));
         // A cell at the right edge stays free, so that text does not touch what stands beside it.
-        Self { time, name: (name, cells), text, cells: columns.saturating_sub(text + 1).max(1) }
+        Self {
+            time,
+            name: (name, cells),
+            sign: text.saturating_sub(gap),
+            text,
+            cells: columns.saturating_sub(text + 1).max(1),
+        }
     }
 }
 
@@ -374,7 +383,7 @@ fn outgoing_row(
                 OutgoingState::Failed { .. } => ("✗", Role::Error),
                 OutgoingState::Unknown => ("?", Role::Warn),
             };
-            line.text(layout.text.saturating_sub(1), 0, sign, scene.s(role));
+            line.text(layout.sign, 0, sign, scene.s(role));
             line.clip(
                 layout.text,
                 0,
