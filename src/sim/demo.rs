@@ -169,8 +169,11 @@ fn member(app_id: &str, no: usize) -> RosterMember {
             (other.email, other.mobile)
         }
     };
-    let team =
-        TEAMS.get(no * 5 % 6 + usize::from(no % 11 == 0)).or(TEAMS.first()).copied().unwrap_or_default();
+    let team = TEAMS
+        .get(no * 5 % 6 + usize::from(no.is_multiple_of(11)))
+        .or_else(|| TEAMS.first())
+        .copied()
+        .unwrap_or_default();
     RosterMember {
         id: format!("m{no:04}"),
         name: own.name,

@@ -96,8 +96,10 @@ async fn serve(shared: Arc<Shared>, stream: TcpStream) {
     // Without it, small answers wait for the client's delayed acknowledgement.
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request| answer(Arc::clone(&shared), request));
+    // The official Python SDK looks for `X-Tt-Logid` in exactly this case.
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
+        .title_case_headers(true)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     // Broken connections are the client's affair, or a fault that was asked for.

@@ -11,12 +11,9 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    dice::Dice,
-    push::Event,
-    scenario::SocketPlan,
-    wire::{CONTROL, DATA, Frame},
-};
+use crate::feishu::socket::frame::{CONTROL, DATA, Frame, Header};
+
+use super::{dice::Dice, push::Event, scenario::SocketPlan};
 
 /// `service_id` of every connection.
 pub(super) const SERVICE: i32 = 33_554_678;
@@ -193,24 +190,25 @@ impl Hub {
             .enumerate()
             .map(|(seq, part)| {
                 self.next_seq += 1;
-                let mut frame = Frame::new(
-                    DATA,
-                    SERVICE,
-                    &[
-                        ("type", "event".to_owned()),
-                        ("message_id", message_id.to_owned()),
-                        ("sum", sum.to_string()),
-                        ("seq", seq.to_string()),
-                        ("trace_id", trace_id.clone()),
-                        ("timestamp", now_ms.to_string()),
+                Frame {
+                    seq_id: self.next_seq,
+                    log_id: self.dice.roll(),
+                    service: SERVICE,
+                    method: DATA,
+                    headers: vec![
+                        Header::new("type", "event"),
+                        Header::new("message_id", message_id),
+                        Header::new("sum", sum.to_string()),
+                        Header::new("seq", seq.to_string()),
+                        Header::new("trace_id", trace_id.as_str()),
+                        Header::new("timestamp", now_ms.to_string()),
                     ],
-                );
-                frame.seq_id = self.next_seq;
-                frame.log_id = self.dice.roll();
-                frame.payload_type = Some("json".to_owned());
-                frame.payload = Some(part);
-                frame.log_id_new = Some(trace_id.clone());
-                frame.write()
+                    payload_encoding: None,
+                    payload_type: Some("json".to_owned()),
+                    payload: Some(part),
+                    log_id_new: Some(trace_id.clone()),
+                }
+                .written()
             })
             .collect();
         // Fragments may overtake each other; the last one is what gets acknowledged.
@@ -227,16 +225,20 @@ impl Hub {
 
     /// Reads a frame that a client sent; the answer, if there is one.
     pub(super) fn read(&mut self, bytes: Bytes, config: &Value) -> Option<Bytes> {
-        let frame = Frame::read(bytes)?;
+        let frame = Frame::read(bytes).ok()?;
         if frame.method == CONTROL {
-            if frame.header("type") != "ping" || self.is_deaf {
+            if frame.kind() != "ping" || self.is_deaf {
                 return None;
             }
-            let mut pong = Frame::new(CONTROL, frame.service, &[("type", "pong".to_owned())]);
-            pong.payload = Some(config.to_string().into_bytes().into());
-            return Some(pong.write());
+            let pong = Frame {
+                service: frame.service,
+                headers: vec![Header::new("type", "pong")],
+                payload: Some(config.to_string().into_bytes().into()),
+                ..Frame::default()
+            };
+            return Some(pong.written());
         }
-        let waiting = self.waiting.remove(frame.header("message_id"))?;
+        let waiting = self.waiting.remove(frame.header("message_id")?)?;
         let body: Value =
             frame.payload.and_then(|body| serde_json::from_slice(&body).ok()).unwrap_or_default();
         let data = body

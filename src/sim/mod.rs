@@ -29,7 +29,6 @@ mod shared;
 mod social;
 mod socket;
 mod token;
-mod wire;
 mod world;
 
 use std::{net::SocketAddr, sync::Arc};

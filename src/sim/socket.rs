@@ -51,22 +51,23 @@ pub(super) fn upgrade(shared: &Arc<Shared>, request: Request<Incoming>) -> Respo
         let running_s = world.clock.start().elapsed().as_secs_f64();
         match fault::strike(&mut world.plan.fault, "ws.handshake", running_s, &mut world.dice) {
             Some(FaultKind::RefuseHandshake { status, auth_code }) => {
-                return Err(refused(status, auth_code, "refused on purpose"));
+                return Err(Box::new(refused(status, auth_code, "refused on purpose")));
             }
-            Some(_) => return Err(refused(500, None, "internal error")),
+            Some(_) => return Err(Box::new(refused(500, None, "internal error"))),
             None => {}
         }
         let now = world.clock.instant();
-        world.hub.sit_down(&ticket, now).map_err(|why| match why {
-            NoSeat::BadTicket => refused(514, Some(1_000_040_346), "auth failed: invalid ticket"),
-            NoSeat::TooMany => {
-                refused(514, Some(1_000_040_350), "the number of connections exceeded the limit")
-            }
+        world.hub.sit_down(&ticket, now).map_err(|why| {
+            let (code, msg) = match why {
+                NoSeat::BadTicket => (1_000_040_346, "auth failed: invalid ticket"),
+                NoSeat::TooMany => (1_000_040_350, "the number of connections exceeded the limit"),
+            };
+            Box::new(refused(514, Some(code), msg))
         })
     });
     let seat = match seat {
         Ok(seat) => seat,
-        Err(response) => return response,
+        Err(response) => return *response,
     };
     let task = Arc::clone(shared);
     shared.spawn(async move {

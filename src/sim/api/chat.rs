@@ -304,7 +304,8 @@ fn update(world: &mut World, call: &Call) -> Result<Reply, Refusal> {
     let rules = world.rules(call.app, no);
     let is_plain =
         facts.keys().all(|key| matches!(key.as_str(), "name" | "description" | "avatar" | "i18n_names"));
-    if !rules && !(is_free && is_plain) {
+    let may = rules || (is_free && is_plain);
+    if !may {
         return Err(refuse(232_016));
     }
     if let Some(new) = owner(world, call) {
