@@ -26,6 +26,8 @@ pub enum Topic {
     WarRoom(IntegrationId),
     /// A window of members.
     Members,
+    /// One member in full.
+    Member,
     /// A plan for linking.
     Plan,
     /// A run of linking.
@@ -126,6 +128,11 @@ impl Busy {
     /// `topic` has to be loaded again soon.
     pub fn want(&mut self, topic: Topic) {
         self.reloads.entry(topic).or_default().is_wanted = true;
+    }
+
+    /// `topic` has to be loaded again at once, however short ago it was.
+    pub fn want_now(&mut self, topic: Topic) {
+        self.reloads.insert(topic, Reload { last_at: None, is_wanted: true });
     }
 
     /// The topics to load again now: wanted, none outstanding, and not too soon after the last time.

@@ -88,6 +88,13 @@ pub enum Ask {
         /// Which.
         query: MemberQuery,
     },
+    /// -> `Member`
+    LoadMember {
+        /// Links to this one.
+        integration: IntegrationId,
+        /// Who.
+        member: MemberId,
+    },
     /// -> `LinkPlanned`. Calls nothing.
     PlanLink {
         /// Links to this one.
@@ -215,6 +222,7 @@ impl Ask {
             | Self::UseIntegration(_)
             | Self::CheckIntegration(_)
             | Self::QueryMembers { .. }
+            | Self::LoadMember { .. }
             | Self::PlanLink { .. }
             | Self::CancelLink(_)
             | Self::LoadRooms(_)

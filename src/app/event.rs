@@ -132,6 +132,8 @@ pub enum Answer {
     },
     /// A window of the members.
     Members(MemberPage),
+    /// One member.
+    Member(Box<Member>),
     /// What linking would do.
     LinkPlanned(LinkPlan),
     /// What linking did.

@@ -7,6 +7,7 @@ use super::{
     key::Key,
     model::{FooterHint, HelpRow, LinkStage, Model, Overlay, PaletteRow, Pane, RoomFocus},
 };
+use crate::config::KeyOverride;
 use crate::core::lang::{Lang, Phrase, phrase};
 
 /// A place where keys have a meaning.
@@ -280,19 +281,6 @@ pub const BINDINGS: &[Binding] = {
     ]
 };
 
-/// A key of the person's own, from the settings.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Override {
-    /// As written: `chat` of `[keys.chat]`.
-    pub context: String,
-    /// As written: `ctrl-r`.
-    pub key: String,
-    /// As written: a command's name, or `none`.
-    pub command: String,
-    /// Where it is written: `file:line`.
-    pub source: String,
-}
-
 /// One key in one place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bound {
@@ -325,24 +313,27 @@ impl Default for Keymap {
 impl Keymap {
     /// The default keys with the person's own over them. What cannot be understood leaves the default as it
     /// is and comes back as a warning, one line each.
-    pub fn with_overrides(overrides: &[Override]) -> (Self, Vec<String>) {
+    pub fn with_overrides(overrides: &[KeyOverride]) -> (Self, Vec<String>) {
         let mut map = Self::default();
         let mut warnings = Vec::new();
         let mut set: Vec<(Context, Key)> = Vec::new();
         for item in overrides {
             match map.apply(item, &mut set) {
                 Ok(()) => {}
-                Err(reason) => warnings.push(format!("{}: {reason}; the default stands", item.source)),
+                Err(reason) => warnings.push(format!("{}: {reason}; the default stands", item.origin)),
             }
         }
         (map, warnings)
     }
 
-    fn apply(&mut self, item: &Override, set: &mut Vec<(Context, Key)>) -> Result<(), String> {
-        let contexts = Context::ALL.map(Context::name);
+    fn apply(&mut self, item: &KeyOverride, set: &mut Vec<(Context, Key)>) -> Result<(), String> {
         let context =
             Context::ALL.into_iter().find(|context| context.name() == item.context).ok_or_else(|| {
-                format!("there are no keys for {:?}{}", item.context, nearest(&item.context, &contexts))
+                format!(
+                    "there are no keys for {:?}{}",
+                    item.context,
+                    nearest(&item.context, Context::ALL.map(Context::name))
+                )
             })?;
         let key: Key = item.key.parse().map_err(|error: super::key::InvalidKey| error.to_string())?;
         if key == Key::ctrl('c') {
@@ -354,8 +345,8 @@ impl Keymap {
         let command = match item.command.as_str() {
             "none" => None,
             name => Some(Command::named(name).ok_or_else(|| {
-                let names: Vec<&str> = COMMANDS.iter().map(|spec| spec.name).collect();
-                format!("there is no command {name:?}{}", nearest(name, &names))
+                let names = COMMANDS.iter().map(|spec| spec.name);
+                format!("there is no command {name:?}{}", nearest(name, names))
             })?),
         };
         if set.contains(&(context, key)) {
@@ -403,32 +394,9 @@ impl Keymap {
 }
 
 /// `; did you mean "…"?`, where a name is near enough.
-fn nearest(text: &str, names: &[&str]) -> String {
-    let near = names.iter().map(|name| (distance(text, name), name)).min();
-    match near {
-        Some((distance, name)) if distance <= 1 + text.chars().count() / 3 => {
-            format!("; did you mean {name:?}?")
-        }
-        _ => String::new(),
-    }
-}
-
-/// Edits that make one text of the other.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, ca) in a.chars().enumerate() {
-        let mut above_left = i;
-        let mut left = i + 1;
-        let mut next = vec![left];
-        for (cb, above) in b.iter().zip(row.iter().skip(1)) {
-            left = (above_left + usize::from(ca != *cb)).min(left + 1).min(above + 1);
-            above_left = *above;
-            next.push(left);
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or_default()
+fn nearest<'a>(text: &str, names: impl IntoIterator<Item = &'a str>) -> String {
+    let near = crate::config::nearest(text, names);
+    near.map(|name| format!("; did you mean {name:?}?")).unwrap_or_default()
 }
 
 /// The contexts that hold now, the innermost first.

@@ -8,10 +8,12 @@ use serde::{Deserialize, Serialize};
 use super::{
     action::{Action, ScrollTarget},
     busy::Busy,
+    effect::EffectId,
     event::{Place, Size},
     keymap::Keymap,
     session::{Draft, Session},
 };
+use crate::config::Bell;
 use crate::core::{
     error::Fault,
     ids::{ChatId, IntegrationId},
@@ -31,6 +33,7 @@ mod rooms;
 mod toast;
 mod users;
 
+pub(in crate::app) use header::countdown;
 pub use header::{Footer, FooterHint, Header, LiveLine, MonthLine, age_words};
 pub use integrations::{DetailRow, IntegrationFocus, IntegrationItem, Integrations, URLS, UrlInfo};
 pub use log::{Log, LogRow};
@@ -42,6 +45,7 @@ pub use quota::Quota;
 pub use room::{
     Divider, Item, ItemBody, ItemKey, LineRow, MessageItem, OpenRoom, PersonRow, ReplyTarget, Scroll, Thread,
 };
+pub(in crate::app) use room::{find, top};
 pub use rooms::{RoomFocus, RoomRow, Rooms};
 pub use toast::{Level, Toast};
 pub use users::{MemberDetail, UserRow, Users, mask_phone};
@@ -68,16 +72,7 @@ impl Pane {
     pub const ALL: [Self; 5] = [Self::Integrations, Self::Users, Self::Rooms, Self::Quota, Self::Log];
 }
 
-/// How signs are drawn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Glyphs {
-    /// Lines and symbols.
-    #[default]
-    Unicode,
-    /// ASCII alone.
-    Ascii,
-}
+pub use crate::config::Glyphs;
 
 /// Whether this console may change anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -125,6 +120,8 @@ pub struct Start {
     pub size: Size,
     /// Report the mouse from the start.
     pub mouse: bool,
+    /// When the bell rings.
+    pub bell: Bell,
     /// Whether it may change anything.
     pub access: Access,
     /// This process.
@@ -160,6 +157,8 @@ pub struct Model {
     pub is_focused: bool,
     /// The mouse is reported.
     pub mouse: bool,
+    /// When the bell rings.
+    pub bell: Bell,
     /// Whether this console may change anything.
     pub access: Access,
     /// This process.
@@ -198,6 +197,14 @@ pub struct Model {
     pub drafts: BTreeMap<ChatId, Draft>,
     /// What was last drawn.
     pub painted: Painted,
+    /// Linking that goes on, or has ended, while its overlay is away.
+    pub linking: Option<Box<LinkFlow>>,
+    /// Drafts on their way to the outbox: they come back when that fails.
+    pub(super) sending: BTreeMap<EffectId, (ChatId, Draft)>,
+    /// What was copied last, for the plain view where copying is not possible.
+    pub(super) copied: String,
+    /// The rooms have been loaded once for this integration.
+    pub(super) is_settled: bool,
     /// The integration that the command line named.
     pub(super) wanted: Option<IntegrationId>,
     /// What is to be restored when its data is there.
@@ -225,6 +232,7 @@ impl Model {
             glyphs,
             size,
             mouse,
+            bell,
             access,
             me,
             keymap,
@@ -243,6 +251,7 @@ impl Model {
             size,
             is_focused: true,
             mouse,
+            bell,
             access,
             me,
             keymap,
@@ -262,6 +271,10 @@ impl Model {
             last_fault: None,
             drafts: session.drafts,
             painted: Painted::default(),
+            linking: None,
+            sending: BTreeMap::new(),
+            copied: String::new(),
+            is_settled: false,
             wanted: integration.or(session.integration),
             restore: session.room.map(|room| (room, session.reading)),
             kept,

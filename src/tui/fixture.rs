@@ -58,6 +58,7 @@ pub(super) fn empty(lang: Lang, columns: u16, rows: u16) -> Model {
         glyphs: Glyphs::Unicode,
         size: Size { columns, rows },
         mouse: true,
+        bell: crate::config::Bell::Mention,
         access: Access::Write,
         me: me(),
         keymap: Arc::new(Keymap::default()),
@@ -349,8 +350,8 @@ pub(super) fn rooms(lang: Lang, columns: u16, rows: u16) -> Model {
         "second",
         OutgoingState::Failed { reason: "230002 bot is not in the chat".into() },
     ));
-    let first = open.items[3].key.clone();
-    open.divider = Some(Divider { after: None, first, count: 7 });
+
+    open.divider = Some(Divider { after: Some(open.items[2].key.clone()), count: 7 });
     open.people = ["王伟", "Ann Lee", "李娜", "赵敏"]
         .into_iter()
         .zip([true, true, true, false])

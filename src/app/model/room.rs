@@ -184,6 +184,8 @@ pub struct OpenRoom {
     pub reply: Option<ReplyTarget>,
     /// The thread that is shown.
     pub thread: Option<Thread>,
+    /// Own messages on their way, loaded stretch or not.
+    pub(in crate::app) outgoing: Vec<Outgoing>,
     /// The newest place that was heard of, loaded or not.
     pub(in crate::app) newest: Option<Place>,
     /// Text cells for which the rows were made.
@@ -197,10 +199,8 @@ pub struct OpenRoom {
 /// Where the unread messages began when the room was opened. Never moves afterwards.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Divider {
-    /// They come after this key.
+    /// They come after this key; `None`: everything was unread.
     pub after: Option<ItemKey>,
-    /// The first of them.
-    pub first: ItemKey,
     /// How many they were.
     pub count: u64,
 }
@@ -262,6 +262,7 @@ impl OpenRoom {
             composer: Composer::default(),
             reply: None,
             thread: None,
+            outgoing: Vec::new(),
             newest: None,
             cells: 60,
             unread_at_open: unread,

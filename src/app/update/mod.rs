@@ -1,8 +1,322 @@
 //! What each action does to the model, and what is to be done outside for it.
 
-use super::{action::Action, effect::Effect, model::Model};
+mod command;
+mod confirm;
+mod copy;
+mod form;
+mod integrations;
+mod link;
+mod log;
+mod news;
+mod overlay;
+mod quota;
+mod rooms;
+mod scroll;
+mod session;
+mod transcript;
+mod typing;
+mod users;
+mod window;
+
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use super::{
+    action::{Action, AnswerBox},
+    busy::Topic,
+    command::Risk,
+    effect::{Ask, Effect, EffectId, TerminalEffect},
+    event::{Answer, FeedBatch},
+    model::{Level, Load, Model, Toast},
+};
+use crate::core::{
+    error::{Fault, Kind},
+    ids::IntegrationId,
+    lang::{Phrase, phrase},
+    text::SafeText,
+};
+
+/// How long a notice stays.
+const TOAST: Duration = Duration::from_secs(6);
+const TOAST_ERROR: Duration = Duration::from_secs(15);
+/// Notices at once.
+const MAX_TOASTS: usize = 3;
 
 /// Does `action` to the model. Total, synchronous, deterministic.
-pub fn update(_model: &mut Model, _action: Action) -> Vec<Effect> {
-    Vec::new()
+pub fn update(model: &mut Model, action: Action) -> Vec<Effect> {
+    if model.is_over {
+        return Vec::new();
+    }
+    let mut turn = Turn { m: model, out: Vec::new() };
+    turn.act(action);
+    turn.settle();
+    turn.out
 }
+
+/// One action under way: the model and the effects so far.
+struct Turn<'m> {
+    m: &'m mut Model,
+    out: Vec<Effect>,
+}
+
+impl Turn<'_> {
+    fn act(&mut self, action: Action) {
+        let is_background = matches!(
+            action,
+            Action::Tick(_)
+                | Action::TakePainted(_)
+                | Action::Ignore(_)
+                | Action::Receive { .. }
+                | Action::Fail { .. }
+                | Action::Merge(_)
+                | Action::SetLive { .. }
+                | Action::SetQuota(_)
+                | Action::SetFocus(_)
+                | Action::ShowLinkProgress { .. }
+        );
+        if !is_background {
+            self.m.touch();
+            self.keep_soon();
+        }
+        match action {
+            Action::Start => self.start(),
+            Action::Tick(now) => self.tick(now),
+            Action::Resize(size) => self.m.size = size,
+            Action::SetFocus(on) => self.m.is_focused = on,
+            Action::TakePainted(painted) => self.take_painted(painted),
+            Action::Run(command) => self.run(command),
+            Action::Type(key) => self.type_key(key),
+            Action::Ignore(_) => {}
+            Action::Paste(text) => self.paste(&text),
+            Action::Receive { id, answer } => self.receive(id, *answer),
+            Action::Fail { id, fault } => self.fail(id, fault),
+            Action::ShowLinkProgress { id, progress } => self.link_progress(id, progress),
+            Action::Merge(batch) => self.merge(*batch),
+            Action::SetLive { integration, live } => self.set_live(&integration, *live),
+            Action::SetQuota(report) => self.set_quota(*report),
+            Action::Notice(fault) => self.show_fault(fault),
+            Action::TellCopy(outcome) => self.tell_copy(outcome),
+            pointed => self.point(pointed),
+        }
+    }
+
+    /// What the mouse chose.
+    fn point(&mut self, action: Action) {
+        match action {
+            Action::ShowPane(pane) => self.show_pane(pane),
+            Action::SelectIntegration(id) => self.select_integration(id),
+            Action::SelectDetail(row) => self.select_detail(row),
+            Action::SetFilter(filter) => self.set_filter(filter),
+            Action::SelectMember(id) => self.select_member(&id),
+            Action::OpenRoom(chat) => self.open_room(chat, true),
+            Action::FocusRoom(focus) => self.focus_room(focus),
+            Action::SelectItem(key) => self.select_item(key),
+            Action::SelectOperation(seq) => self.select_operation(seq),
+            Action::SelectOverlayRow(row) => self.select_overlay_row(row),
+            Action::PressOverlayRow(row) => {
+                self.select_overlay_row(row);
+                self.open_in_overlay();
+            }
+            Action::PickMention(row) => self.take_mention(Some(row)),
+            Action::CloseOverlay => self.close_overlay(),
+            Action::Scroll { target, rows } => self.scroll_target(target, rows),
+            _ => {}
+        }
+    }
+
+    /// What follows from the new state whatever the action was.
+    fn settle(&mut self) {
+        self.settle_room();
+        for topic in self.m.busy.due(self.m.now) {
+            self.load(topic);
+        }
+        self.settle_title();
+        self.settle_session();
+        self.settle_wake();
+    }
+
+    /// Asks the runtime. In a console that is read-only, nothing that changes anything gets past here.
+    fn ask(&mut self, topic: Topic, ask: Ask) -> Option<EffectId> {
+        if self.m.is_read_only() && ask.risk() != Risk::Read {
+            self.toast(Level::Warn, READ_ONLY);
+            return None;
+        }
+        let id = self.m.busy.begin(topic);
+        self.out.push(Effect::Ask { id, ask });
+        Some(id)
+    }
+
+    /// Asks for something of which only the latest answer counts.
+    fn ask_latest(&mut self, topic: Topic, ask: Ask) {
+        self.m.busy.forget(&topic);
+        self.ask(topic, ask);
+    }
+
+    fn tell(&mut self, effect: TerminalEffect) {
+        self.out.push(Effect::Terminal(effect));
+    }
+
+    fn say(&self, phrase: Phrase) -> &'static str {
+        phrase.get(self.m.lang)
+    }
+
+    fn toast(&mut self, level: Level, text: Phrase) {
+        let text = self.say(text).to_owned();
+        self.toast_text(level, &text, None);
+    }
+
+    /// A notice whose text may quote foreign text.
+    fn toast_text(&mut self, level: Level, text: &str, hint: Option<&str>) {
+        let stay = if level == Level::Error { TOAST_ERROR } else { TOAST };
+        let toast = Toast {
+            level,
+            text: SafeText::line(text),
+            hint: hint.map(SafeText::line),
+            until: self.m.now.plus(stay),
+        };
+        self.m.toasts.retain(|old| old.text != toast.text);
+        self.m.toasts.push(toast);
+        let surplus = self.m.toasts.len().saturating_sub(MAX_TOASTS);
+        self.m.toasts.drain(..surplus);
+        self.m.touch();
+    }
+
+    fn show_fault(&mut self, fault: Box<Fault>) {
+        let level = match fault.kind {
+            Kind::Refused | Kind::RateLimited { .. } | Kind::Partial | Kind::Usage => Level::Warn,
+            _ => Level::Error,
+        };
+        self.toast_text(level, &fault.message, fault.hint.as_deref());
+        self.m.last_fault = Some(fault);
+    }
+
+    /// Loads a list that has changed.
+    fn load(&mut self, topic: Topic) {
+        let active = self.m.active.clone();
+        match (topic, active) {
+            (Topic::Integrations, _) => {
+                self.ask(Topic::Integrations, Ask::LoadIntegrations);
+            }
+            (Topic::Members, Some(id)) => self.query_members(id),
+            (Topic::Rooms, Some(id)) => {
+                self.ask(Topic::Rooms, Ask::LoadRooms(id));
+            }
+            (Topic::Quota, Some(id)) => {
+                self.ask(Topic::Quota, Ask::LoadQuota(id));
+            }
+            (Topic::Log, _) => self.load_log(),
+            (Topic::Read, _) => self.mark_read(),
+            (Topic::People(chat), _) => self.load_people(chat),
+            _ => {}
+        }
+    }
+
+    fn receive(&mut self, id: EffectId, answer: AnswerBox) {
+        // Not known: it was forgotten, because the screen that asked is gone.
+        let Some(topic) = self.m.busy.end(id) else { return };
+        match (topic, answer.0) {
+            (_, Answer::Integrations(rows)) => self.take_integrations(rows),
+            (_, Answer::IntegrationSaved(saved)) => self.integration_saved(saved),
+            (Topic::Check(of), Answer::Checked(report)) => self.checked(&of, report),
+            (Topic::WarRoom(of), Answer::WarRoomSet(on)) => self.war_room_set(&of, on),
+            (Topic::WarRoom(of), Answer::WarRoomHeld { holder }) => self.war_room_held(&of, &holder),
+            (_, Answer::Members(page)) => self.take_members(page),
+            (_, Answer::Member(member)) => self.show_member(*member),
+            (_, Answer::LinkPlanned(plan)) => self.link_planned(plan),
+            (_, Answer::LinkFinished(outcome)) => self.link_finished(outcome),
+            (_, Answer::LinksRemoved(count)) => self.links_removed(count),
+            (topic, Answer::Rooms(rooms)) => self.take_rooms(rooms, topic == Topic::RefreshRooms),
+            (topic, Answer::Transcript(page)) => self.take_transcript(&topic, page),
+            (Topic::Fetch(chat), Answer::OlderFetched { stored, is_start }) => {
+                self.older_fetched(&chat, stored, is_start);
+            }
+            (Topic::Thread(chat), Answer::Thread(messages)) => self.take_thread(&chat, messages),
+            (Topic::People(chat), Answer::RoomMembers(people)) => self.take_people(&chat, people),
+            (_, Answer::Queued(outgoing)) => self.queued(id, outgoing),
+            (_, Answer::Quota(report)) => self.set_quota(report),
+            (_, Answer::Log(page)) => self.take_log(page),
+            (topic, Answer::Done) => self.done(topic),
+            _ => {}
+        }
+    }
+
+    fn done(&mut self, topic: Topic) {
+        match topic {
+            Topic::Remove(_) => {
+                self.toast(Level::Ok, REMOVED);
+                self.m.busy.want(Topic::Integrations);
+            }
+            Topic::React => self.toast(Level::Ok, REACTED),
+            Topic::Access => {
+                self.m.access = super::model::Access::Write;
+                self.toast(Level::Ok, MAY_WRITE);
+            }
+            _ => {}
+        }
+    }
+
+    fn fail(&mut self, id: EffectId, fault: Box<Fault>) {
+        let Some(topic) = self.m.busy.end(id) else { return };
+        self.m.touch();
+        let failed = Load::Failed(fault.clone());
+        match topic {
+            Topic::Integrations => self.m.integrations.load = failed,
+            Topic::Members => self.m.users.load = failed,
+            Topic::Rooms => self.m.rooms.load = failed,
+            Topic::Quota => self.m.quota.load = failed,
+            Topic::Log | Topic::OlderLog => self.m.log.load = failed,
+            Topic::Save => return self.save_failed(fault),
+            Topic::Plan | Topic::Link => return self.link_failed(fault),
+            Topic::Check(of) => self.check_failed(&of),
+            Topic::Send(_) => self.send_failed(id),
+            Topic::Window(chat) => self.with_room(&chat, |room| room.load = failed),
+            Topic::People(chat) => return self.with_room(&chat, |room| room.people_load = failed),
+            Topic::Thread(chat) => self.with_room(&chat, |room| {
+                if let Some(thread) = &mut room.thread {
+                    thread.load = failed;
+                }
+            }),
+            // Nobody asked for these in so many words: the log has them.
+            Topic::Session | Topic::Read | Topic::Open | Topic::Cancel => return,
+            _ => {}
+        }
+        self.show_fault(fault);
+    }
+
+    fn merge(&mut self, batch: FeedBatch) {
+        let mut wanted = Vec::new();
+        let all = batch.is_reload;
+        if batch.integrations || all {
+            wanted.push(Topic::Integrations);
+        }
+        if (batch.members || all) && self.m.active.is_some() {
+            wanted.push(Topic::Members);
+        }
+        if (batch.rooms || all) && self.m.active.is_some() {
+            wanted.push(Topic::Rooms);
+        }
+        if (batch.operations || all) && self.m.log.load != Load::Never {
+            wanted.push(Topic::Log);
+        }
+        for topic in wanted {
+            self.m.busy.want(topic);
+        }
+        if all {
+            self.reload_room();
+        }
+        if let Some(news) = batch.room {
+            self.take_news(news);
+        }
+    }
+
+    fn is_active(&self, id: &IntegrationId) -> bool {
+        self.m.active.as_ref() == Some(id)
+    }
+}
+
+const READ_ONLY: Phrase = phrase("This console is read-only.", "当前为只读模式。");
+const REMOVED: Phrase = phrase("Removed.", "已移除。");
+const REACTED: Phrase = phrase("Reaction sent.", "已添加表情。");
+const MAY_WRITE: Phrase = phrase("Changes are allowed in this session.", "本次会话允许修改。");
