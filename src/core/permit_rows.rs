@@ -21,6 +21,8 @@ pub struct RowsAsked {
     pub keys: Vec<String>,
     /// The months of these apps, each since that day (the month's first).
     pub months: Vec<(AppKey, i64)>,
+    /// What is committed, and all before it, has to survive a power cut.
+    pub is_durable: bool,
 }
 
 /// What a decision gets to see; nobody else changes it until the decision is committed.
@@ -93,19 +95,28 @@ pub struct MinuteTally {
     pub calls: i64,
 }
 
+/// A rate bucket to write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BucketRow {
+    /// Its key.
+    pub key: String,
+    /// What the ledger keeps in it.
+    pub state: Vec<u8>,
+    /// When it was used last, on the boot clock: for pruning.
+    pub touched_us: i64,
+}
+
 /// What a decision changes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RowsChanged {
-    /// Buckets to write, by key.
-    pub buckets: Vec<(String, Vec<u8>)>,
+    /// Buckets to write.
+    pub buckets: Vec<BucketRow>,
     /// What to add to the days.
     pub days: Vec<DayTally>,
     /// What to add to the minutes.
     pub minutes: Vec<MinuteTally>,
     /// Months, by app and first day, that the platform declared used up.
     pub closed: Vec<(AppKey, i64)>,
-    /// The commit has to survive a power cut.
-    pub is_durable: bool,
 }
 
 impl RowsChanged {

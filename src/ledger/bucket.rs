@@ -1,0 +1,235 @@
+//! One rate bucket: the instants of its last permits, who waits for it, and its pause.
+//!
+//! The rule: of any N + 1 permits in a row the last comes at least a window and a guard after the first.
+//! Then the server, which sees each after a delay that varies by less than the guard, never counts more
+//! than N in a window. All times are microseconds of the boot clock.
+
+use crate::core::permit::{Class, Limit};
+
+use super::{
+    codec::{BadRow, Reader, Writer},
+    limits::{BucketSpec, guard_us, is_bulk, micros},
+};
+
+/// A waiter that does not renew itself for so long is dead.
+pub(super) const WAITER_LIFE_US: i64 = 3_000_000;
+/// The most that refusals may add to a guard, as a part of the window: 1/5.
+const STRAIN_MAX_PART: i64 = 5;
+/// What is added to a guard halves in so long.
+const STRAIN_HALF_LIFE_US: i64 = 60_000_000;
+const VERSION: u8 = 1;
+
+/// Calls of one class in one process that wait for a bucket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Waiter {
+    /// The process's ledger.
+    pub(super) who: u64,
+    pub(super) class: Class,
+    /// How many.
+    pub(super) calls: u32,
+    /// Since when without a permit: the longest goes first.
+    pub(super) since: i64,
+    pub(super) expires: i64,
+}
+
+/// One row.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Bucket {
+    /// Of the last permits, oldest first; the newest may lie a little ahead.
+    instants: Vec<i64>,
+    pub(super) waiters: Vec<Waiter>,
+    /// No permit before this; 0 where there is no pause.
+    pub(super) paused_until: i64,
+    /// What refusals and late calls add to the guard, as it was at `strained_at`.
+    strain: i64,
+    strained_at: i64,
+    /// The limits at the last writing, for reports: calls and window in ms.
+    pub(super) limits: Vec<(u32, u32)>,
+}
+
+impl Bucket {
+    fn strain(&self, window_us: i64, now: i64) -> i64 {
+        let halvings = u32::try_from((now - self.strained_at).max(0) / STRAIN_HALF_LIFE_US).unwrap_or(63);
+        (self.strain >> halvings.min(62)).min(window_us / STRAIN_MAX_PART)
+    }
+
+    /// How long after a permit its place is free again.
+    fn reuse_after(&self, limit: Limit, now: i64) -> i64 {
+        let window = micros(limit.window);
+        window + guard_us(limit.window) + self.strain(window, now)
+    }
+
+    /// The first instant from `now` on at which another permit may lie, after `ahead` others.
+    pub(super) fn free_at(&self, spec: &BucketSpec, class: Class, ahead: usize, now: i64) -> i64 {
+        let newest = self.instants.last().copied().unwrap_or(0);
+        let mut at = now.max(newest).max(self.paused_until);
+        for limit in spec.limits {
+            let calls = usize::try_from(limit.calls).unwrap_or(usize::MAX).max(1);
+            let reuse = self.reuse_after(*limit, now);
+            // Of a long queue the places come round again after a window each.
+            let (rounds, ahead) = (ahead / calls, ahead % calls);
+            if let Some(first) = (self.instants.len() + ahead).checked_sub(calls) {
+                let first = self.instants.get(first).copied().unwrap_or(newest);
+                at = at.max(first + reuse);
+            }
+            at += i64::try_from(rounds).unwrap_or(0).saturating_mul(reuse);
+        }
+        if spec.is_paced
+            && is_bulk(class)
+            && let Some(limit) = spec.limits.first()
+        {
+            let step = self.reuse_after(*limit, now) / (2 * i64::from(limit.calls.max(1)));
+            at = at.max(newest + step.saturating_mul(i64::try_from(ahead).unwrap_or(0) + 1));
+        }
+        at
+    }
+
+    /// Takes a place at `at`, which [`Bucket::free_at`] has named.
+    pub(super) fn take(&mut self, spec: &BucketSpec, at: i64, now: i64) {
+        self.instants.push(at);
+        let most = spec.limits.iter().map(|limit| limit.calls).max().unwrap_or(0);
+        let spare = self.instants.len().saturating_sub(usize::try_from(most).unwrap_or(usize::MAX));
+        let reuse = spec.limits.iter().map(|limit| self.reuse_after(*limit, now)).max().unwrap_or(0);
+        let old = self.instants.partition_point(|instant| *instant < now - reuse);
+        self.instants.drain(..spare.max(old));
+        self.limits = spec
+            .limits
+            .iter()
+            .map(|limit| (limit.calls, u32::try_from(limit.window.as_millis()).unwrap_or(u32::MAX)))
+            .collect();
+    }
+
+    /// Gives the place at `at` back: its request never left.
+    pub(super) fn give_back(&mut self, at: i64) {
+        if let Ok(index) = self.instants.binary_search(&at) {
+            self.instants.remove(index);
+        }
+    }
+
+    /// The request of the permit at `at` left, or arrived, as late as `late`. Where its place is free already
+    /// the guard grows instead: by what was too much.
+    pub(super) fn restamp(&mut self, at: i64, late: i64, now: i64) {
+        match self.instants.binary_search(&at) {
+            Ok(index) => {
+                self.instants.remove(index);
+                let index = self.instants.partition_point(|instant| *instant <= late);
+                self.instants.insert(index, late);
+            }
+            Err(_) => self.grow(late - at, now),
+        }
+    }
+
+    /// Pauses the bucket: the platform refused a call although it kept the limit as we count it.
+    pub(super) fn pause(&mut self, until: i64, now: i64) {
+        self.paused_until = self.paused_until.max(until);
+        let strain = self.strain(i64::MAX, now);
+        self.grow((2 * strain).max(20_000), now);
+    }
+
+    fn grow(&mut self, to: i64, now: i64) {
+        // A bucket of a minute may need the more; what is above a fifth of a window is not used.
+        self.strain = self.strain(i64::MAX, now).max(to.clamp(0, 12_000_000));
+        self.strained_at = now;
+    }
+
+    /// Permits in the window of `window_us` that ends at `now`.
+    pub(super) fn used(&self, window_us: i64, now: i64) -> usize {
+        let from = self.instants.partition_point(|instant| *instant <= now - window_us);
+        let to = self.instants.partition_point(|instant| *instant <= now);
+        to.saturating_sub(from)
+    }
+
+    /// Living waiters of others.
+    pub(super) fn others(&self, me: u64, now: i64) -> impl Iterator<Item = &Waiter> {
+        self.waiters.iter().filter(move |waiter| waiter.who != me && waiter.expires > now)
+    }
+
+    /// Forgets the dead.
+    pub(super) fn bury(&mut self, now: i64) {
+        self.waiters.retain(|waiter| waiter.expires > now);
+    }
+
+    /// The newest permit or pause, to tell what stood still.
+    pub(super) fn touched(&self) -> i64 {
+        self.instants.last().copied().unwrap_or(0).max(self.paused_until)
+    }
+
+    /// Writes the row: instants as differences of four bytes.
+    pub(super) fn encode(&self, boot_tag: u64) -> Vec<u8> {
+        let mut out = Writer::with_capacity(64 + 4 * self.instants.len());
+        out.byte(VERSION);
+        out.u64(boot_tag);
+        out.i64(self.paused_until);
+        out.i64(self.strain);
+        out.i64(self.strained_at);
+        out.u16(self.limits.len());
+        for (calls, window_ms) in &self.limits {
+            out.u32(i64::from(*calls));
+            out.u32(i64::from(*window_ms));
+        }
+        out.u16(self.waiters.len());
+        for waiter in &self.waiters {
+            out.u64(waiter.who);
+            out.byte(class_code(waiter.class));
+            out.u32(i64::from(waiter.calls));
+            out.i64(waiter.since);
+            out.i64(waiter.expires);
+        }
+        let first = self.instants.first().copied().unwrap_or(0);
+        out.i64(first);
+        out.u16(self.instants.len());
+        for instant in &self.instants {
+            out.u32(instant - first);
+        }
+        out.finish()
+    }
+
+    /// Reads a row. After a restart of the machine, or when its clock ran back, the instants say only how far
+    /// the permits were apart: the newest is then taken to be `now`.
+    pub(super) fn decode(bytes: &[u8], boot_tag: u64, now: i64) -> Result<Self, BadRow> {
+        let mut from = Reader::new(bytes);
+        if from.byte()? != VERSION {
+            return Err(BadRow::Version);
+        }
+        let is_same_boot = from.u64()? == boot_tag;
+        let mut bucket = Self {
+            paused_until: from.i64()?,
+            strain: from.i64()?,
+            strained_at: from.i64()?,
+            ..Self::default()
+        };
+        for _ in 0..from.u16()? {
+            bucket.limits.push((from.u32()?, from.u32()?));
+        }
+        for _ in 0..from.u16()? {
+            bucket.waiters.push(Waiter {
+                who: from.u64()?,
+                class: class_of(from.byte()?)?,
+                calls: from.u32()?,
+                since: from.i64()?,
+                expires: from.i64()?,
+            });
+        }
+        let first = from.i64()?;
+        for _ in 0..from.u16()? {
+            bucket.instants.push(first.saturating_add(i64::from(from.u32()?)));
+        }
+        let newest = bucket.instants.last().copied().unwrap_or(now);
+        if !is_same_boot || newest > now + WAITER_LIFE_US {
+            bucket.instants.iter_mut().for_each(|instant| *instant += now - newest);
+            bucket.waiters.clear();
+            (bucket.paused_until, bucket.strain, bucket.strained_at) = (0, 0, 0);
+        }
+        Ok(bucket)
+    }
+}
+
+const CLASSES: [Class; 5] = [Class::Page, Class::Person, Class::Linking, Class::Fill, Class::Decoration];
+
+fn class_code(class: Class) -> u8 {
+    CLASSES.iter().position(|known| *known == class).and_then(|at| u8::try_from(at).ok()).unwrap_or(u8::MAX)
+}
+
+fn class_of(code: u8) -> Result<Class, BadRow> {
+    CLASSES.get(usize::from(code)).copied().ok_or(BadRow::Content)
+}

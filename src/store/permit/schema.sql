@@ -1,0 +1,35 @@
+create table app (
+  app text primary key,
+  tenant text not null
+) strict, without rowid;
+create table bucket (
+  key text primary key,
+  state blob not null,
+  touched_us integer not null
+) strict, without rowid;
+create table day (
+  app text not null,
+  day integer not null,
+  endpoint text not null,
+  feature text not null,
+  counted integer not null,
+  exempt integer not null,
+  failed integer not null,
+  unknown integer not null,
+  primary key (app, day, endpoint, feature)
+) strict, without rowid;
+create table minute (
+  app text not null,
+  minute integer not null,
+  calls integer not null,
+  primary key (app, minute)
+) strict, without rowid;
+create table month (
+  app text not null,
+  month_day integer not null,
+  base integer not null,
+  is_official integer not null,
+  is_closed integer not null,
+  primary key (app, month_day)
+) strict, without rowid;
+pragma user_version = 1;
