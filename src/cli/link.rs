@@ -20,15 +20,15 @@ use crate::{
         ids::{IntegrationId, MemberId},
         member::{Filter, Member},
     },
-    service::{Deck, LinkOutcome, LinkPlan, LinkProgress, LinkResult, LinkScope, LinkSummary, MemberQuery},
+    service::{Deck, LinkOutcome, LinkPlan, LinkProgress, LinkResult, LinkScope, LinkSummary, Undone},
 };
 
 pub(super) async fn run(context: &mut Context, args: LinkArgs) -> Result<(), CliError> {
     let (deck, view) = context.integration(None).await?;
     let integration = view.integration.id;
     if let Some(LinkCommand::Undo { id }) = args.command {
-        let summary = deck.undo_link(&integration, id.as_deref()).await?;
-        return print(context, &deck, &integration, &summary, Unlinked::IsFine).await;
+        let undone = deck.undo_link(&integration, id.as_deref()).await?;
+        return print_undone(context, &deck, &integration, &undone).await;
     }
     let scope = scope(&deck, &args.members).await?;
     let plan = deck.plan_link(&integration, scope).await?;
@@ -138,6 +138,36 @@ async fn print(
     Ok(())
 }
 
+async fn print_undone(
+    context: &mut Context,
+    deck: &Deck,
+    integration: &IntegrationId,
+    undone: &Undone,
+) -> Result<(), CliError> {
+    let members = members_of(deck, integration, undone.restored.iter().chain(&undone.skipped)).await?;
+    for (ids, is_restored) in [(&undone.restored, true), (&undone.skipped, false)] {
+        for member in ids.iter().filter_map(|id| members.get(id)) {
+            let word = match (is_restored, &member.link) {
+                (true, Some(_)) => "linked",
+                (true, None) => "unlinked",
+                (false, _) => "unchanged",
+            };
+            print_member(context, member, word)?;
+        }
+    }
+    let (restored, skipped) = (undone.restored.len(), undone.skipped.len());
+    let out = &mut context.out;
+    if out.is_json() {
+        out.object(&json!({ "summary": { "id": undone.batch, "restored": restored, "skipped": skipped } }))?;
+    } else {
+        out.line(&format!("{restored} put back as they were, {skipped} left alone"))?;
+    }
+    match skipped {
+        0 => Ok(()),
+        _ => Err(CliError::Partial(format!("{skipped} members have changed since and were left alone"))),
+    }
+}
+
 fn print_result(context: &mut Context, member: &Member, result: &LinkResult) -> Result<(), CliError> {
     let word = match result.outcome {
         LinkOutcome::Linked(_) => "linked",
@@ -212,17 +242,6 @@ async fn members_of(
         }
         return Ok(found);
     }
-    let mut offset = 0;
-    loop {
-        let query = MemberQuery { filter: Filter::All, search: String::new(), offset, limit: 5000 };
-        let page = deck.members(Some(integration), query).await?;
-        offset += page.rows.len() as u64;
-        let is_last = page.rows.is_empty() || offset >= page.total;
-        found.extend(
-            page.rows.into_iter().filter(|row| wanted.contains(&row.id)).map(|row| (row.id.clone(), row)),
-        );
-        if is_last {
-            return Ok(found);
-        }
-    }
+    let all = deck.member_list(Some(integration), Filter::All, "").await?;
+    Ok(all.into_iter().filter(|row| wanted.contains(&row.id)).map(|row| (row.id.clone(), row)).collect())
 }

@@ -10,7 +10,7 @@ use super::{
     setup::Context,
     table::{Align, Table},
 };
-use crate::core::operation::Operation;
+use crate::{core::operation::Operation, service::Deck};
 
 /// Rows that are read at a time.
 const PAGE: u32 = 500;
@@ -19,22 +19,26 @@ pub(super) async fn run(context: &mut Context, args: &LogArgs) -> Result<(), Cli
     let since = args.since.as_deref().map(|text| instant(context, text)).transpose()?;
     let limit = if args.limit == 0 { usize::MAX } else { args.limit as usize };
     let deck = context.deck().await?;
+    let mut rows = match since {
+        Some(_) => deck.operations_since(since).await?,
+        None => newest(&deck, limit).await?,
+    };
+    rows.drain(..rows.len().saturating_sub(limit));
+    print(&mut context.out, &rows)
+}
+
+/// The newest `limit` operations or some more, oldest first.
+async fn newest(deck: &Deck, limit: usize) -> Result<Vec<Operation>, CliError> {
     let mut newest_first: Vec<Operation> = Vec::new();
     loop {
         let page = deck.operations(newest_first.last().map(|row| row.seq), PAGE).await?;
-        let is_last = page.len() < PAGE as usize;
+        let is_last = page.is_empty();
         newest_first.extend(page);
-        let reaches_back = newest_first.last().is_some_and(|row| since.is_some_and(|since| row.at < since));
-        if is_last || reaches_back || newest_first.len() >= limit {
-            break;
+        if is_last || newest_first.len() >= limit {
+            newest_first.reverse();
+            return Ok(newest_first);
         }
     }
-    if let Some(since) = since {
-        newest_first.retain(|row| row.at >= since);
-    }
-    newest_first.truncate(limit);
-    newest_first.reverse();
-    print(&mut context.out, &newest_first)
 }
 
 fn print(out: &mut Output, operations: &[Operation]) -> Result<(), CliError> {

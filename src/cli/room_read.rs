@@ -12,11 +12,8 @@ use crate::{
         readable::readable,
         time::Timestamp,
     },
-    service::{Deck, Place, TranscriptAnchor},
+    service::{Deck, Place},
 };
-
-/// Messages that are read at a time.
-const PAGE: u32 = 200;
 
 /// An instant that the command line names.
 pub(super) fn instant(context: &Context, text: &str) -> Result<Timestamp, CliError> {
@@ -36,79 +33,59 @@ pub(super) async fn history(
     let since = since.map(|text| instant(context, text)).transpose()?;
     let (deck, view) = context.integration(None).await?;
     let room = resolve(&deck, &view.integration.id, room).await?;
-    let wanted = Wanted { since, limit: if limit == 0 { usize::MAX } else { limit as usize } };
-    let reading = Reading { deck: &deck, integration: &view.integration.id, chat: &room.chat_id, wanted };
-    let mut messages = reading.newest().await?;
-    if fetch && reading.fetch(context, &messages).await? {
-        messages = reading.newest().await?;
+    let wanted = Wanted { deck: &deck, chat: &room.chat_id, since, limit: limit as usize };
+    let mut messages = wanted.stored().await?;
+    if fetch && wanted.fetch(context, &view.integration.id, &messages).await? {
+        messages = wanted.stored().await?;
     }
     let lang = context.setup.loaded.lang;
-    for message in messages.iter().rev() {
+    for message in &messages {
         print(&mut context.out, message, lang)?;
     }
     Ok(())
 }
 
 /// Which messages are asked for.
-#[derive(Clone, Copy)]
-struct Wanted {
+struct Wanted<'a> {
+    deck: &'a Deck,
+    chat: &'a ChatId,
     since: Option<Timestamp>,
+    /// 0: all.
     limit: usize,
 }
 
-impl Wanted {
-    /// Whether `messages`, newest first, are all that is asked for.
-    fn is_met(&self, messages: &[Message]) -> bool {
-        let reaches_back =
-            |message: &Message| self.since.is_some_and(|since| message.body.created_at < since);
-        messages.len() >= self.limit || messages.last().is_some_and(reaches_back)
-    }
-}
-
-struct Reading<'a> {
-    deck: &'a Deck,
-    integration: &'a IntegrationId,
-    chat: &'a ChatId,
-    wanted: Wanted,
-}
-
-impl Reading<'_> {
-    /// What the store has of the wanted messages, newest first.
-    async fn newest(&self) -> Result<Vec<Message>, CliError> {
-        let mut found = Vec::new();
-        let mut anchor = TranscriptAnchor::Latest;
-        loop {
-            let page = self.deck.transcript(self.integration, self.chat, anchor, PAGE).await?;
-            found.extend(page.messages.into_iter().rev());
-            let Some(oldest) = found.last().filter(|_| page.has_older && !self.wanted.is_met(&found)) else {
-                break;
-            };
-            anchor = TranscriptAnchor::Before(place(oldest));
-        }
-        if let Some(since) = self.wanted.since {
-            found.retain(|message| message.body.created_at >= since);
-        }
-        found.truncate(self.wanted.limit);
-        Ok(found)
+impl Wanted<'_> {
+    /// What the store has of them, oldest first.
+    async fn stored(&self) -> Result<Vec<Message>, CliError> {
+        Ok(self.deck.history(self.chat, self.since, self.limit).await?)
     }
 
-    /// Asks the platform for what lies before the messages the store has, as far as it is wanted. Whether
-    /// anything new came.
-    async fn fetch(&self, context: &Context, have: &[Message]) -> Result<bool, CliError> {
-        let mut have = have.to_vec();
+    /// Asks the platform for those that the store lacks. Whether anything new came.
+    async fn fetch(
+        &self,
+        context: &Context,
+        integration: &IntegrationId,
+        have: &[Message],
+    ) -> Result<bool, CliError> {
+        let (mut count, mut oldest) = (have.len(), have.first().map(place));
         let mut is_new = false;
         // First the newest: the store may have been away for a while.
         let mut before: Option<Place> = None;
         loop {
-            let fetched = self.deck.fetch_older(self.integration, self.chat, before.clone()).await?;
-            is_new |= fetched.stored > 0;
-            have = if fetched.stored > 0 { self.newest().await? } else { have };
-            let oldest = have.last().map(place);
+            let fetched = self.deck.fetch_older(integration, self.chat, before.clone()).await?;
+            if fetched.stored > 0 {
+                is_new = true;
+                let have = self.stored().await?;
+                (count, oldest) = (have.len(), have.first().map(place));
+            }
+            let is_enough = self.limit > 0 && count >= self.limit;
+            let is_far_enough =
+                self.since.is_some_and(|since| before.as_ref().is_some_and(|at| at.0 < since));
             let is_stuck = oldest.is_none() || oldest == before;
-            if !fetched.has_more || is_stuck || self.wanted.is_met(&have) || context.cancel.is_cancelled() {
+            if !fetched.has_more || is_enough || is_far_enough || is_stuck || context.cancel.is_cancelled() {
                 return Ok(is_new);
             }
-            before = oldest;
+            before.clone_from(&oldest);
         }
     }
 }

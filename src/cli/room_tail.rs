@@ -33,7 +33,7 @@ pub(super) async fn run(context: &mut Context, room: &str, since: Option<&str>) 
     let (after, from) = match since {
         None => (head, None),
         Some(Since::Seq(seq)) => (seq, None),
-        Some(Since::Time(time)) => (Seq(0), Some(time)),
+        Some(Since::Time(time)) => (deck.seq_at(time).await?, Some(time)),
     };
     end_with_the_reader(context.cancel.clone());
     let live = deck.go_live(&integration, LiveMode::TakePart);

@@ -166,7 +166,7 @@ impl Context {
     pub(super) async fn close(mut self) -> Result<(), CliError> {
         let flushed = self.out.flush();
         if let Some(deck) = self.deck.take() {
-            deck.close().await;
+            deck.shut().await;
         }
         flushed
     }

@@ -1,29 +1,53 @@
-//! The one object that commands and the console share.
+//! The one object that commands and the console share: what it is made of, the gate before every change,
+//! and the log behind it.
 
-use std::{io::Read, sync::Arc};
-
-use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
-
-use crate::core::{
-    error::{Fault, Kind},
-    ids::{ChatId, IntegrationId, MemberId, MessageId, Seq},
-    integration::Holder,
-    member::Member,
-    message::Message,
-    operation::Operation,
-    quota::QuotaReport,
-    room::{Outgoing, Room, RoomMember},
-    time::Clock,
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
-use super::{link::plan::LinkPlan, view::*};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    core::{
+        error::{Fault, Kind, Problem},
+        ids::{IntegrationId, Seq},
+        integration::{AppCredentials, Holder},
+        operation::{NewOperation, Operation},
+        permit::PermitSource,
+        quota::QuotaReport,
+        time::{Clock, Timestamp},
+    },
+    feishu::{Client, Network},
+    ledger::Ledger,
+    store::{OperationQuery, Reader, Store},
+};
+
+use super::{member::Roster, view::*};
+
+/// What a service call answers.
+pub type Answer<T> = Result<T, Fault>;
+
+/// How long [`Deck::close`] waits for what is under way.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(3);
+/// How long the accounts of the reader are taken to be the same.
+const READER_FRESH: Duration = Duration::from_secs(30);
 
 /// What a deck is made of.
 pub struct DeckOptions {
+    /// Where everything is kept.
+    pub store: Store,
+    /// The call budget.
+    pub permits: Arc<Ledger>,
+    /// The way to the platform.
+    pub network: Network,
     /// Who this process is.
     pub me: Holder,
-    /// Whose read marks and drafts these are.
+    /// Whose read marks and drafts these are: a member's name, email or id, else OS user@host.
     pub reader: String,
     /// Settings.
     pub settings: DeckSettings,
@@ -36,246 +60,289 @@ pub struct DeckOptions {
 /// Everything larkdeck does. Cheap to clone.
 #[derive(Clone)]
 pub struct Deck {
-    options: Arc<DeckOptions>,
+    pub(super) inner: Arc<Inner>,
 }
 
-/// The store's changes, in order. Ends never; drop it to stop.
-pub struct Follow {
-    cursor: Seq,
+pub(super) struct Inner {
+    pub(super) store: Store,
+    pub(super) permits: Arc<Ledger>,
+    pub(super) network: Network,
+    pub(super) me: Holder,
+    pub(super) reader: String,
+    pub(super) settings: DeckSettings,
+    is_read_only: AtomicBool,
+    pub(super) clock: Arc<dyn Clock>,
+    /// What runs in the background; [`Deck::close`] waits for it.
+    pub(super) tasks: TaskTracker,
+    /// Fires when the deck is closed.
+    pub(super) closing: CancellationToken,
+    clients: Mutex<HashMap<IntegrationId, (AppCredentials, Client)>>,
+    readers: Mutex<HashMap<IntegrationId, (Instant, Reader)>>,
+    pub(super) rosters: tokio::sync::Mutex<HashMap<IntegrationId, Roster>>,
+    /// People whose names are to be looked up.
+    pub(super) wanted_names: Mutex<super::live::names::Wanted>,
+    /// Rooms and threads whose facts were asked for lately.
+    pub(super) asked: Mutex<HashMap<String, Instant>>,
+    /// Tells living connections that an integration was edited here.
+    pub(super) edited: tokio::sync::watch::Sender<u64>,
 }
 
-/// A part in the live connection of an integration.
-pub struct LiveHandle {
-    cancel: CancellationToken,
+/// Writes an error of a lower layer down.
+pub(super) trait Told<T> {
+    /// The same result with a [`Fault`].
+    fn told(self) -> Answer<T>;
 }
 
-type Answer<T> = Result<T, Fault>;
-
-fn not_built<T>() -> Answer<T> {
-    Err(Fault::new(Kind::Bug, "not built yet"))
+impl<T, E: Problem> Told<T> for Result<T, E> {
+    fn told(self) -> Answer<T> {
+        self.map_err(|error| Fault::of(&error))
+    }
 }
 
-#[expect(
-    clippy::unused_async,
-    unused_variables,
-    missing_docs,
-    reason = "the surface, before what is under it"
-)]
+/// Locks for a moment; a lock that a panic left behind still holds sound data here.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Deck {
-    /// Opens the deck.
+    /// Opens the deck. Nothing is asked or written yet.
     pub fn open(options: DeckOptions) -> Self {
-        Self { options: Arc::new(options) }
+        Self {
+            inner: Arc::new(Inner {
+                store: options.store,
+                permits: options.permits,
+                network: options.network,
+                me: options.me,
+                reader: options.reader,
+                settings: options.settings,
+                is_read_only: AtomicBool::new(options.access == Access::ReadOnly),
+                clock: options.clock,
+                tasks: TaskTracker::new(),
+                closing: CancellationToken::new(),
+                clients: Mutex::default(),
+                readers: Mutex::default(),
+                rosters: tokio::sync::Mutex::default(),
+                wanted_names: Mutex::default(),
+                asked: Mutex::default(),
+                edited: tokio::sync::watch::channel(0).0,
+            }),
+        }
     }
+
+    /// This process.
     pub fn me(&self) -> &Holder {
-        &self.options.me
+        &self.inner.me
     }
+
+    /// Whose read marks and drafts these are.
     pub fn reader(&self) -> &str {
-        &self.options.reader
+        &self.inner.reader
     }
+
+    /// The store below. For what needs no rule: `main` and tests.
+    pub fn store(&self) -> &Store {
+        &self.inner.store
+    }
+
+    /// Whether changes are allowed.
     pub fn access(&self) -> Access {
-        self.options.access
+        if self.inner.is_read_only.load(Ordering::Relaxed) { Access::ReadOnly } else { Access::Write }
     }
+
     /// Lifts or sets the read-only gate of this process.
-    pub fn set_access(&self, access: Access) {}
-    /// Ends what runs in the background; outgoing messages under way get a moment to finish.
-    pub async fn close(&self) {}
-
-    pub async fn integrations(&self) -> Answer<Vec<IntegrationView>> {
-        not_built()
-    }
-    /// By id or name.
-    pub async fn integration(&self, name_or_id: &str) -> Answer<IntegrationView> {
-        not_built()
-    }
-    /// The one that is named, or the only Feishu or Lark one. Config when there is none, Usage when several.
-    pub async fn choose_integration(&self, name: Option<&str>) -> Answer<IntegrationView> {
-        not_built()
-    }
-    pub async fn add_integration(
-        &self,
-        draft: IntegrationDraft,
-        check: CheckMode,
-    ) -> Answer<IntegrationView> {
-        not_built()
-    }
-    pub async fn edit_integration(
-        &self,
-        id: &IntegrationId,
-        edit: IntegrationEdit,
-        check: CheckMode,
-    ) -> Answer<IntegrationView> {
-        not_built()
-    }
-    pub async fn remove_integration(&self, id: &IntegrationId) -> Answer<()> {
-        not_built()
-    }
-    pub async fn check_integration(&self, id: &IntegrationId) -> Answer<CheckReport> {
-        not_built()
-    }
-    /// Refused with the holder's name when another integration has it.
-    pub async fn set_war_room(&self, id: &IntegrationId, on: bool) -> Answer<IntegrationView> {
-        not_built()
+    pub fn set_access(&self, access: Access) {
+        self.inner.is_read_only.store(access == Access::ReadOnly, Ordering::Relaxed);
     }
 
-    pub async fn import_members(&self, file: impl Read + Send, dry_run: bool) -> Answer<ImportReport> {
-        not_built()
-    }
-    pub async fn add_member(&self, draft: MemberDraft) -> Answer<Member> {
-        not_built()
-    }
-    pub async fn edit_member(&self, id: &MemberId, edit: MemberEdit) -> Answer<Member> {
-        not_built()
-    }
-    pub async fn remove_member(&self, id: &MemberId) -> Answer<()> {
-        not_built()
-    }
-    pub async fn members(&self, integration: MaybeIntegration<'_>, query: MemberQuery) -> Answer<MemberPage> {
-        not_built()
-    }
-    pub async fn member(&self, integration: MaybeIntegration<'_>, id: &MemberId) -> Answer<Member> {
-        not_built()
-    }
-    /// An id, an email, or a part of a name that only one has.
-    pub async fn resolve_member(&self, text: &str) -> Answer<MemberId> {
-        not_built()
+    /// Ends what runs in the background; connections are handed over, and messages under way get a moment
+    /// to finish. The store stays open.
+    pub async fn close(&self) {
+        self.inner.closing.cancel();
+        self.inner.tasks.close();
+        // Whoever is cut off here is found by the next process: leases by their beat, messages by their author.
+        _ = tokio::time::timeout(CLOSE_PATIENCE, self.inner.tasks.wait()).await;
+        self.inner.permits.close().await;
     }
 
-    /// Spends nothing.
-    pub async fn plan_link(&self, integration: &IntegrationId, scope: LinkScope) -> Answer<LinkPlan> {
-        not_built()
-    }
-    /// Runs a plan. What is done stays done when `cancel` fires or the process dies.
-    pub async fn run_link(
-        &self,
-        plan: LinkPlan,
-        progress: mpsc::Sender<LinkProgress>,
-        cancel: CancellationToken,
-    ) -> Answer<LinkSummary> {
-        not_built()
-    }
-    pub async fn unlink(&self, integration: &IntegrationId, members: &[MemberId]) -> Answer<LinkSummary> {
-        not_built()
-    }
-    /// Undoes a linking, the latest when `None`.
-    pub async fn undo_link(&self, integration: &IntegrationId, batch: Option<&str>) -> Answer<LinkSummary> {
-        not_built()
+    /// Closes the deck and the store below it: the end of a process.
+    pub async fn shut(&self) {
+        self.close().await;
+        self.inner.store.close().await;
     }
 
-    /// From the store, unread first.
-    pub async fn rooms(&self, integration: &IntegrationId) -> Answer<Vec<Room>> {
-        not_built()
-    }
-    pub async fn room(&self, integration: &IntegrationId, chat: &ChatId) -> Answer<Room> {
-        not_built()
-    }
-    /// Asks the platform for the list.
-    pub async fn refresh_rooms(&self, integration: &IntegrationId) -> Answer<RoomsRefreshed> {
-        not_built()
-    }
-    /// A chat_id, a name, or a unique part of one.
-    pub async fn resolve_room(&self, integration: &IntegrationId, text: &str) -> Answer<Room> {
-        not_built()
-    }
-    pub async fn transcript(
-        &self,
-        integration: &IntegrationId,
-        chat: &ChatId,
-        anchor: TranscriptAnchor,
-        limit: u32,
-    ) -> Answer<TranscriptPage> {
-        not_built()
-    }
-    /// Asks the platform for what was written before `before`, or for the newest when `None`.
-    pub async fn fetch_older(
-        &self,
-        integration: &IntegrationId,
-        chat: &ChatId,
-        before: Option<Place>,
-    ) -> Answer<Fetched> {
-        not_built()
-    }
-    pub async fn thread(
-        &self,
-        integration: &IntegrationId,
-        chat: &ChatId,
-        thread: &ThreadKey,
-    ) -> Answer<Vec<Message>> {
-        not_built()
-    }
-    pub async fn room_members(&self, integration: &IntegrationId, chat: &ChatId) -> Answer<Vec<RoomMember>> {
-        not_built()
-    }
-    /// What to do when a person opens a room: members and names are brought up to date, at most once in a while.
-    pub async fn open_room(&self, integration: &IntegrationId, chat: &ChatId) -> Answer<()> {
-        not_built()
-    }
-    pub async fn mark_read(&self, chat: &ChatId, place: &Place) -> Answer<()> {
-        not_built()
+    /// Changes when the figures of the quota do, at most once a second.
+    pub fn quota_watch(&self) -> tokio::sync::watch::Receiver<u64> {
+        self.inner.permits.watch()
     }
 
-    /// Commits the message to the outbox and returns; it is sent in the background.
-    pub async fn send(&self, integration: &IntegrationId, draft: Draft) -> Answer<Outgoing> {
-        not_built()
-    }
-    /// The same, and waits for what came of it. The message of the store, once sent.
-    pub async fn send_and_wait(&self, integration: &IntegrationId, draft: Draft) -> Answer<Message> {
-        not_built()
-    }
-    pub async fn retry_send(&self, integration: &IntegrationId, uuid: &str) -> Answer<Outgoing> {
-        not_built()
-    }
-    pub async fn discard_send(&self, integration: &IntegrationId, uuid: &str) -> Answer<()> {
-        not_built()
-    }
-    pub async fn react(&self, integration: &IntegrationId, message: &MessageId, emoji: &str) -> Answer<()> {
-        not_built()
-    }
-
-    pub async fn quota(&self, integration: &IntegrationId) -> Answer<QuotaReport> {
-        not_built()
-    }
-    /// Sets the month's official figure.
-    pub async fn rebase_quota(&self, integration: &IntegrationId, official: u64) -> Answer<QuotaReport> {
-        not_built()
-    }
-    /// Newest first.
+    /// Rows of the operation log before `before`, newest first.
+    ///
+    /// # Errors
+    /// The store's.
     pub async fn operations(&self, before: Option<Seq>, limit: u32) -> Answer<Vec<Operation>> {
-        not_built()
+        let query = OperationQuery { before, limit, ..OperationQuery::default() };
+        let mut rows = self.inner.store.operations(query).await.told()?;
+        rows.reverse();
+        Ok(rows)
+    }
+
+    /// Rows of the operation log since an instant, oldest first.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn operations_since(&self, since: Option<Timestamp>) -> Answer<Vec<Operation>> {
+        self.inner.store.operations(OperationQuery { since, ..OperationQuery::default() }).await.told()
+    }
+
+    /// The call budget of an integration's app.
+    ///
+    /// # Errors
+    /// Where the integration has no app, or the store's.
+    pub async fn quota(&self, integration: &IntegrationId) -> Answer<QuotaReport> {
+        let view = self.app_of(integration).await?;
+        self.inner.permits.report(&view.key).await.told()
+    }
+
+    /// Sets the month's official figure, as the admin console shows it.
+    ///
+    /// # Errors
+    /// Read-only, no app, or the store's.
+    pub async fn rebase_quota(&self, integration: &IntegrationId, official: u64) -> Answer<QuotaReport> {
+        const OPERATION: &str = "quota.rebase";
+        self.gate(OPERATION, integration).await?;
+        let app = self.app_of(integration).await?;
+        let done = self.inner.permits.rebase_month(&app.key, official).await.told();
+        self.logged(OPERATION, integration, done).await?;
+        self.quota(integration).await
+    }
+
+    /// Keeps a piece of the reader's screen: pane, room, place, drafts. An empty text forgets it.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn put_session(&self, key: &str, value: &str) -> Answer<()> {
+        let value = (!value.is_empty()).then_some(value);
+        self.inner.store.put_ui(&self.inner.reader, key, value).await.told()
+    }
+
+    /// A piece of the reader's screen.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn session(&self, key: &str) -> Answer<Option<String>> {
+        self.inner.store.get_ui(&self.inner.reader, key).await.told()
+    }
+
+    /// All pieces of the reader's screen whose key begins with `prefix`.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn sessions(&self, prefix: &str) -> Answer<Vec<(String, String)>> {
+        self.inner.store.list_ui(&self.inner.reader, prefix).await.told()
     }
 
     /// Number of the latest change.
+    ///
+    /// # Errors
+    /// The store's.
     pub async fn head(&self) -> Answer<Seq> {
-        not_built()
-    }
-    /// Everything that changes after `after`.
-    pub fn follow(&self, after: Seq) -> Follow {
-        Follow { cursor: after }
-    }
-    /// State of a screen that survives a restart: pane, room, place, drafts.
-    pub async fn put_session(&self, key: &str, value: &str) -> Answer<()> {
-        not_built()
-    }
-    pub async fn session(&self, key: &str) -> Answer<Option<String>> {
-        not_built()
+        self.inner.store.head().await.told()
     }
 
-    /// Takes part in the live connection of an integration.
-    pub fn go_live(&self, integration: &IntegrationId, mode: LiveMode) -> LiveHandle {
-        LiveHandle { cancel: CancellationToken::new() }
+    /// The gate before every change of tenant, links, rooms or configuration. A refusal is logged.
+    pub(super) async fn gate(&self, operation: &'static str, target: impl ToString) -> Answer<()> {
+        if self.access() == Access::Write {
+            return Ok(());
+        }
+        let fault = Fault::new(
+            Kind::Refused,
+            format!("read-only: {operation} on {} is not done", target.to_string()),
+        )
+        .with_hint("`--write` or `:write` lifts it for this session.");
+        self.logged(operation, target, Err(fault)).await
+    }
+
+    /// Writes what came of a change to the log, and passes it on.
+    pub(super) async fn logged<T>(
+        &self,
+        operation: &'static str,
+        target: impl ToString,
+        result: Answer<T>,
+    ) -> Answer<T> {
+        let row = match &result {
+            Ok(_) => NewOperation::ok(operation, target.to_string()),
+            Err(fault) => NewOperation::failed(operation, target.to_string(), fault),
+        };
+        self.log(row).await;
+        result
+    }
+
+    /// Writes a row to the operation log. That the log cannot be written stops nothing that is done already.
+    pub(super) async fn log(&self, row: NewOperation) {
+        let operation = row.operation;
+        if let Err(error) = self.inner.store.log(row).await {
+            tracing::error!(operation, %error, "operation log not written");
+        }
+    }
+
+    /// The client of an integration, made anew when its credentials have changed.
+    pub(super) async fn client(&self, integration: &IntegrationId) -> Answer<Client> {
+        let app = self.inner.store.credentials(integration).await.told()?;
+        if let Some((of, client)) = lock(&self.inner.clients).get(integration)
+            && *of == app
+        {
+            return Ok(client.clone());
+        }
+        let client = self.make_client(app.clone())?;
+        lock(&self.inner.clients).insert(integration.clone(), (app, client.clone()));
+        Ok(client)
+    }
+
+    /// A client of credentials that may not be saved yet.
+    pub(super) fn make_client(&self, app: AppCredentials) -> Answer<Client> {
+        let permits: Arc<dyn PermitSource> = self.inner.permits.clone();
+        Client::new(app, permits, &self.inner.network, self.inner.clock.clone()).told()
+    }
+
+    /// The reader with the accounts that count as mentions.
+    pub(super) async fn reader_at(&self, integration: &IntegrationId) -> Answer<Reader> {
+        let now = self.inner.clock.instant();
+        if let Some((at, reader)) = lock(&self.inner.readers).get(integration)
+            && now.saturating_duration_since(*at) < READER_FRESH
+        {
+            return Ok(reader.clone());
+        }
+        let mut found = self.inner.store.find_members(integration, &self.inner.reader).await.told()?;
+        let link = if found.len() == 1 { found.pop().and_then(|member| member.link) } else { None };
+        let reader = Reader {
+            name: self.inner.reader.clone(),
+            open_ids: link.map(|link| link.open_id).into_iter().collect(),
+        };
+        lock(&self.inner.readers).insert(integration.clone(), (now, reader.clone()));
+        Ok(reader)
+    }
+
+    /// Whether `what` was not asked for within `every`; notes that it is asked for now.
+    pub(super) fn is_due(&self, what: &str, every: Duration) -> bool {
+        let now = self.inner.clock.instant();
+        let mut asked = lock(&self.inner.asked);
+        if asked.get(what).is_some_and(|at| now.saturating_duration_since(*at) < every) {
+            return false;
+        }
+        asked.insert(what.to_owned(), now);
+        true
+    }
+
+    /// Forgets that `what` was asked for: the answer did not come.
+    pub(super) fn not_asked(&self, what: &str) {
+        lock(&self.inner.asked).remove(what);
     }
 }
 
-impl Follow {
-    /// Waits for changes and reports them. Cancel-safe: what was not returned is reported again.
-    pub async fn next(&mut self) -> Answer<FeedBatch> {
-        let _ = self.cursor;
-        std::future::pending().await
-    }
-}
-
-impl LiveHandle {
-    /// Hands the connection over and waits until that is done.
-    pub async fn stop(self) {
-        self.cancel.cancel();
-    }
+/// 32 hexadecimal digits that nobody else has.
+pub(super) fn fresh_id() -> Answer<String> {
+    let mut bytes = [0u8; 16];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| Fault::new(Kind::Bug, format!("the system has no randomness: {error}")))?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }

@@ -75,29 +75,32 @@ impl RosterIndex {
         MemberCounts { all: u64::try_from(self.rows.len()).unwrap_or(u64::MAX), linked: self.linked }
     }
 
-    /// Takes in a member that is new or has changed.
-    pub fn put(&mut self, row: IndexRow) {
-        self.last = None;
-        let row = Row::new(row);
-        if let Some(old) = self.places.get(&row.id).and_then(|at| self.rows.get_mut(place(*at)))
-            && old.text == row.text
-        {
-            self.linked += u64::from(row.is_linked);
-            self.linked -= u64::from(old.is_linked);
-            old.is_linked = row.is_linked;
-            return;
+    /// Takes in members that are new or have changed. A change of the link alone is cheap.
+    pub fn put(&mut self, rows: impl IntoIterator<Item = IndexRow>) {
+        let mut moved: HashMap<MemberId, Row> = HashMap::new();
+        for row in rows.into_iter().map(Row::new) {
+            self.last = None;
+            match self.places.get(&row.id).and_then(|at| self.rows.get_mut(place(*at))) {
+                Some(old) if old.text == row.text => {
+                    self.linked += u64::from(row.is_linked);
+                    self.linked -= u64::from(old.is_linked);
+                    old.is_linked = row.is_linked;
+                }
+                _ => _ = moved.insert(row.id.clone(), row),
+            }
         }
-        self.rows.retain(|old| old.id != row.id);
-        let at = self.rows.partition_point(|old| old.order(&row).is_lt());
-        self.rows.insert(at, row);
-        self.renumber();
+        if !moved.is_empty() {
+            self.rows.retain(|row| !moved.contains_key(&row.id));
+            self.rows.extend(moved.into_values());
+            self.rows.sort_by(Row::order);
+            self.renumber();
+        }
     }
 
-    /// Forgets a member.
-    pub fn remove(&mut self, id: &MemberId) {
-        if self.places.contains_key(id) {
-            self.last = None;
-            self.rows.retain(|row| row.id != *id);
+    /// Forgets members.
+    pub fn remove(&mut self, ids: &[MemberId]) {
+        if ids.iter().any(|id| self.places.contains_key(id)) {
+            self.rows.retain(|row| !ids.contains(&row.id));
             self.renumber();
         }
     }
@@ -236,12 +239,12 @@ mod tests {
     fn changes_are_followed() {
         let mut index = sample();
         assert_eq!(index.search(Filter::Linked, "", 0, 10).total, 2);
-        index.put(row("m3", "Bob", None, true));
+        index.put([row("m3", "Bob", None, true)]);
         assert_eq!(index.search(Filter::Linked, "b", 0, 10).total, 1);
         assert_eq!(index.counts(), MemberCounts { all: 4, linked: 3 });
-        index.put(row("m3", "Zed", Some("zed@ex.test"), true));
+        index.put([row("m3", "Zed", Some("zed@ex.test"), true)]);
         assert_eq!(ids(&index.search(Filter::All, "zed", 0, 10)), ["m3"]);
-        index.remove(&"m1".parse().unwrap());
+        index.remove(&["m1".parse().unwrap()]);
         assert_eq!(index.counts(), MemberCounts { all: 3, linked: 2 });
         assert_eq!(index.search(Filter::All, "fang", 0, 10).total, 0);
     }

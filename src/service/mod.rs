@@ -2,14 +2,24 @@
 //! [`Deck`].
 
 mod deck;
+mod follow;
+mod history;
 pub mod index;
+mod integration;
 pub mod link;
+mod live;
+mod member;
 mod open;
+mod outbox;
 pub mod phone;
+mod room;
 pub mod roster;
 mod view;
 
-pub use deck::{Deck, DeckOptions, Follow, LiveHandle};
+pub use deck::{Answer, Deck, DeckOptions};
+pub use follow::Follow;
+pub use integration::checked_base_url;
 pub use link::plan::LinkPlan;
+pub use live::LiveHandle;
 pub use open::{KeyOrigin, KeyView, Opening};
 pub use view::*;

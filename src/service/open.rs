@@ -4,15 +4,21 @@ use std::{fmt, path::PathBuf, sync::Arc};
 
 use jiff::tz::TimeZone;
 
-use super::{Access, Deck, DeckSettings};
+use super::{Access, Deck, DeckOptions, DeckSettings, deck::Told};
 use crate::{
     core::{
-        error::{Fault, Kind},
+        error::Fault,
         integration::Holder,
         secret::Secret,
         time::{Clock, Timestamp},
     },
-    store::key::KeySource,
+    feishu::Network,
+    ledger::{Ledger, MonthRules},
+    store::{
+        Store, StoreOptions, StoreUrl,
+        key::{KeyInfo, KeyRing, KeySource},
+        permit,
+    },
 };
 
 /// Where the key ring of a store is.
@@ -91,19 +97,42 @@ impl Opening {
     /// # Errors
     /// Those of the store, its key ring, the ledger and the proxy settings.
     pub async fn open(self) -> Result<Deck, Fault> {
-        let _ = self.key.source();
-        std::future::ready(Err(Fault::new(Kind::Bug, "not built yet"))).await
+        let url: StoreUrl = self.store_url.parse().told()?;
+        let StoreUrl::Sqlite(path) = &url;
+        let folder = match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+            _ => PathBuf::from("."),
+        };
+        let keys = KeyRing::load(self.key.source(), Some(&url)).told()?;
+        // A store is made where changes are allowed; a read-only session wants one that is there.
+        let create = self.access == Access::Write;
+        let options = StoreOptions { url, create, me: self.me.clone() };
+        let store = Store::open(options, keys, self.clock.clone()).await.told()?;
+        let rows = permit::open_rows(&folder).await.told()?;
+        let rules = MonthRules { limit: self.month_limit, zone: self.quota_zone, ..MonthRules::default() };
+        Ok(Deck::open(DeckOptions {
+            store,
+            permits: Ledger::open(rows, rules, self.clock.clone()),
+            network: Network::from_env().told()?,
+            me: self.me,
+            reader: self.reader,
+            settings: DeckSettings { month_limit: self.month_limit, ..self.settings },
+            access: self.access,
+            clock: self.clock,
+        }))
     }
 }
 
-#[expect(clippy::unused_async, reason = "the surface, before what is under it")]
 impl Deck {
     /// The keys of the ring, oldest first.
     ///
     /// # Errors
     /// Those of reading the ring.
     pub async fn keys(&self) -> Result<Vec<KeyView>, Fault> {
-        Err(Fault::new(Kind::Bug, "not built yet"))
+        let keys = self.inner.store.keys().await.told()?;
+        let view =
+            |key: KeyInfo| KeyView { id: key.id, created_at: key.created_at, is_current: key.is_current };
+        Ok(keys.into_iter().map(view).collect())
     }
 
     /// Makes a key that seals nothing yet; returns its id.
@@ -111,22 +140,32 @@ impl Deck {
     /// # Errors
     /// Read-only, or those of writing the ring.
     pub async fn add_key(&self) -> Result<String, Fault> {
-        Err(Fault::new(Kind::Bug, "not built yet"))
+        const OPERATION: &str = "key.add";
+        self.gate(OPERATION, "the key ring").await?;
+        let done = self.inner.store.add_key().await.told();
+        let target = done.as_ref().map_or_else(|_| "the key ring".to_owned(), String::clone);
+        self.logged(OPERATION, target, done).await
     }
 
     /// Seals every secret with this key.
     ///
     /// # Errors
     /// Read-only, no such key, or the store's.
-    pub async fn use_key(&self, _id: &str) -> Result<(), Fault> {
-        Err(Fault::new(Kind::Bug, "not built yet"))
+    pub async fn use_key(&self, id: &str) -> Result<(), Fault> {
+        const OPERATION: &str = "key.use";
+        self.gate(OPERATION, id).await?;
+        let done = self.inner.store.use_key(id).await.told();
+        self.logged(OPERATION, id, done).await
     }
 
     /// Takes a key out of the ring.
     ///
     /// # Errors
     /// Read-only, or something is sealed with it.
-    pub async fn drop_key(&self, _id: &str) -> Result<(), Fault> {
-        Err(Fault::new(Kind::Bug, "not built yet"))
+    pub async fn drop_key(&self, id: &str) -> Result<(), Fault> {
+        const OPERATION: &str = "key.drop";
+        self.gate(OPERATION, id).await?;
+        let done = self.inner.store.drop_key(id).await.told();
+        self.logged(OPERATION, id, done).await
     }
 }

@@ -7,7 +7,7 @@ use crate::core::error::{Fault, Kind};
 use super::phone;
 
 /// Longest field that is kept, in characters.
-const MAX_FIELD_CHARS: usize = 256;
+pub const MAX_FIELD_CHARS: usize = 256;
 
 /// A row that can be imported.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -273,6 +273,17 @@ impl LinkSummary {
     }
 }
 
+/// What an undo did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Undone {
+    /// The linking that was undone.
+    pub batch: String,
+    /// Members whose link is again what it was before.
+    pub restored: Vec<MemberId>,
+    /// Members left alone: changed again since, removed, or the account is now another member's.
+    pub skipped: Vec<MemberId>,
+}
+
 /// A place in a transcript: time, then id.
 pub type Place = (Timestamp, MessageId);
 
@@ -353,6 +364,10 @@ pub struct FeedBatch {
     pub seams: Vec<Seam>,
     /// Own messages whose state has changed.
     pub outgoing: Vec<Outgoing>,
+    /// Own messages (uuid) that are no longer in the outbox.
+    pub outgoing_gone: Vec<String>,
+    /// Names of people were learned: what is shown of them may be newer.
+    pub people: bool,
     /// Members or links have changed.
     pub members: bool,
     /// Integrations have changed.
@@ -371,6 +386,8 @@ impl FeedBatch {
             && self.rooms.is_empty()
             && self.seams.is_empty()
             && self.outgoing.is_empty()
+            && self.outgoing_gone.is_empty()
+            && !self.people
             && !self.members
             && !self.integrations
             && !self.operations

@@ -7,7 +7,7 @@ use crate::core::{
     member::{Member, Reason},
 };
 
-use super::super::phone;
+use super::super::{phone, view::LinkResult};
 
 /// Most emails, and most phones, of one call (`feishu/contact`).
 pub const KEYS_PER_CALL: usize = 50;
@@ -80,14 +80,14 @@ pub struct LinkPlan {
     pub batches: Vec<Batch>,
     /// Members without a key that can be looked up, and why.
     pub not_askable: Vec<(MemberId, Reason)>,
-    /// Members that are linked already, or were answered by a run that was cut short: left as they are.
-    pub settled: Vec<MemberId>,
+    /// Members that nothing is asked about: linked already, or answered by a run that was cut short.
+    pub settled: Vec<LinkResult>,
 }
 
 impl LinkPlan {
     /// Plans the linking of `candidates`. Both keys of a member travel in one call, so that a run cut short
     /// repeats nothing but the calls that were under way.
-    pub fn new(integration: IntegrationId, candidates: Vec<Candidate>, settled: Vec<MemberId>) -> Self {
+    pub fn new(integration: IntegrationId, candidates: Vec<Candidate>, settled: Vec<LinkResult>) -> Self {
         let members = candidates.len();
         let mut not_askable = Vec::new();
         let (mut by_both, mut by_email, mut by_phone) = (Vec::new(), Vec::new(), Vec::new());

@@ -1,0 +1,188 @@
+//! The store's changes in order, put together for a console or `room tail`.
+
+use std::time::{Duration, Instant};
+
+use crate::{
+    core::{
+        ids::{ChatId, MemberId, MessageId, Seq},
+        room::Seam,
+        time::Timestamp,
+    },
+    store::{Change, ChangeKind, Watch},
+};
+
+use super::{
+    deck::{Answer, Deck, Told},
+    view::FeedBatch,
+};
+
+/// Changes that one batch covers.
+const WINDOW: u32 = 1_000;
+/// How often it is made sure that the store is still the same one.
+const GENERATION_EVERY: Duration = Duration::from_secs(5);
+
+/// The store's changes, in order. Ends never; drop it to stop.
+pub struct Follow {
+    deck: Deck,
+    watch: Watch,
+    cursor: Seq,
+    generation: Option<String>,
+    checked_at: Option<Instant>,
+}
+
+impl Deck {
+    /// Everything that changes after `after`.
+    pub fn follow(&self, after: Seq) -> Follow {
+        Follow {
+            deck: self.clone(),
+            watch: self.inner.store.watch(),
+            cursor: after,
+            generation: None,
+            checked_at: None,
+        }
+    }
+
+    /// The number after which messages written at `at` or later were learned: where a `tail --since` starts.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn seq_at(&self, at: Timestamp) -> Answer<Seq> {
+        self.inner.store.seq_at(at).await.told()
+    }
+}
+
+impl Follow {
+    /// Everything up to here has been reported.
+    pub const fn cursor(&self) -> Seq {
+        self.cursor
+    }
+
+    /// Waits for changes and reports them. Cancel-safe: what was not returned is reported the next time.
+    ///
+    /// # Errors
+    /// The store's; asking again is sound.
+    pub async fn next(&mut self) -> Answer<FeedBatch> {
+        loop {
+            let batch = self.collect().await?;
+            self.cursor = batch.cursor;
+            if !batch.is_empty() {
+                return Ok(batch);
+            }
+            self.watch.changed().await.told()?;
+        }
+    }
+
+    async fn collect(&mut self) -> Answer<FeedBatch> {
+        if self.is_other_store().await? {
+            let cursor = self.deck.head().await?;
+            return Ok(FeedBatch { cursor, reload: true, ..FeedBatch::default() });
+        }
+        let mut cursor = self.cursor;
+        loop {
+            let changes = self.deck.inner.store.changes(cursor, WINDOW).await.told()?;
+            let Some(last) = changes.last() else {
+                return Ok(FeedBatch { cursor, ..FeedBatch::default() });
+            };
+            let end = last.seq;
+            let batch = self.deck.batch_of(changes, cursor, end).await?;
+            if !batch.is_empty() {
+                return Ok(batch);
+            }
+            cursor = end;
+        }
+    }
+
+    /// Whether the cursor has become worthless: another store stands in the file, or the rows are pruned.
+    async fn is_other_store(&mut self) -> Answer<bool> {
+        let now = self.deck.inner.clock.instant();
+        let is_fresh = |at: Instant| now.saturating_duration_since(at) < GENERATION_EVERY;
+        if self.checked_at.is_some_and(is_fresh) {
+            return Ok(false);
+        }
+        let store = &self.deck.inner.store;
+        let generation = store.generation().await.told()?;
+        let is_pruned = store.feed_floor().await.told()? > self.cursor;
+        let is_other = self.generation.as_ref().is_some_and(|known| *known != generation);
+        self.generation = Some(generation);
+        self.checked_at = Some(now);
+        Ok(is_other || is_pruned)
+    }
+}
+
+/// What a window of changes is about, each thing once.
+#[derive(Default)]
+struct Wanted {
+    messages: Vec<MessageId>,
+    rooms: Vec<ChatId>,
+    outgoing: Vec<String>,
+    seams: Vec<ChatId>,
+    members: Vec<MemberId>,
+}
+
+impl Deck {
+    async fn batch_of(&self, changes: Vec<Change>, after: Seq, end: Seq) -> Answer<FeedBatch> {
+        let mut batch = FeedBatch { cursor: end, ..FeedBatch::default() };
+        let mut wanted = Wanted::default();
+        for change in changes {
+            match change.what {
+                ChangeKind::Message => wanted.messages.extend(change.key.parse::<MessageId>()),
+                ChangeKind::Room => wanted.rooms.extend(change.key.parse::<ChatId>()),
+                ChangeKind::Outgoing => wanted.outgoing.push(change.key),
+                ChangeKind::Seam => wanted.seams.extend(change.chat_id),
+                ChangeKind::Member => {
+                    batch.members = true;
+                    wanted.members.extend(change.key.parse::<MemberId>());
+                }
+                ChangeKind::Link => batch.members = true,
+                ChangeKind::Integration => batch.integrations = true,
+                ChangeKind::Operation => batch.operations = true,
+                ChangeKind::Live => batch.live = true,
+                ChangeKind::Person => batch.people = true,
+            }
+        }
+        if !wanted.members.is_empty() {
+            self.touch_members(wanted.members).await;
+        }
+        self.load(&mut batch, wanted.messages, wanted.outgoing, &wanted.seams, after).await?;
+        batch.rooms = wanted.rooms;
+        batch.rooms.extend(batch.messages.iter().map(|message| message.body.chat_id.clone()));
+        batch.rooms.sort();
+        batch.rooms.dedup();
+        Ok(batch)
+    }
+
+    async fn load(
+        &self,
+        batch: &mut FeedBatch,
+        mut messages: Vec<MessageId>,
+        mut outgoing: Vec<String>,
+        seams: &[ChatId],
+        after: Seq,
+    ) -> Answer<()> {
+        let store = &self.inner.store;
+        messages.sort();
+        messages.dedup();
+        batch.messages = store.messages(&messages).await.told()?;
+        // What has changed again since comes with its own number, in a later batch.
+        batch.messages.retain(|message| message.seq <= batch.cursor);
+        batch.messages.sort_by_key(|message| message.seq);
+        outgoing.sort();
+        outgoing.dedup();
+        for uuid in outgoing {
+            match store.outgoing(&uuid).await.told()? {
+                Some(row) => batch.outgoing.push(row.outgoing),
+                None => batch.outgoing_gone.push(uuid),
+            }
+        }
+        let mut chats: Vec<&ChatId> = seams.iter().collect();
+        chats.sort();
+        chats.dedup();
+        let is_new = |seam: &Seam| seam.seq > after && seam.seq <= batch.cursor;
+        let (always, forever) = (Timestamp::from_ms(i64::MIN), Timestamp::from_ms(i64::MAX));
+        for chat in chats {
+            let known = store.seams(chat, always, forever).await.told()?;
+            batch.seams.extend(known.into_iter().filter(is_new));
+        }
+        Ok(())
+    }
+}
