@@ -78,7 +78,7 @@ pub fn read(text: &str) -> Result<Phone, NotAPhone> {
 fn is_mainland(digits: &str) -> bool {
     digits.len() == 11
         && digits.starts_with('1')
-        && digits.bytes().nth(1).is_some_and(|b| (b'3'..=b'9').contains(&b))
+        && digits.as_bytes().get(1).is_some_and(|b| (b'3'..=b'9').contains(b))
 }
 
 #[cfg(test)]

@@ -261,9 +261,8 @@ async fn commit_group(db: &Db, group: Vec<Job>) {
             }
         }
         Err(error) => {
-            for job in group {
+            if let Some(job) = group.into_iter().next() {
                 job.answer(Err(error));
-                return;
             }
         }
     }

@@ -331,9 +331,7 @@ impl Store {
         .one(&mut read)
         .await?;
         let Some(row) = row else { return Ok(None) };
-        Ok(read_link(&row, 1)?
-            .map(|link| Ok::<_, StoreError>((row.parse(0, "member id")?, link)))
-            .transpose()?)
+        read_link(&row, 1)?.map(|link| Ok((row.parse(0, "member id")?, link))).transpose()
     }
 }
 

@@ -748,7 +748,8 @@ pub(super) fn overlays(lang: Lang, columns: u16, rows: u16) -> Vec<Model> {
 
 /// All of them, with names.
 pub(super) fn all(lang: Lang, columns: u16, rows: u16) -> Vec<(String, Model)> {
-    let panes: [(&str, fn(Lang, u16, u16) -> Model); 11] = [
+    type Screen = fn(Lang, u16, u16) -> Model;
+    let panes: [(&str, Screen); 11] = [
         ("empty", empty),
         ("rooms", rooms),
         ("composing", composing),

@@ -248,7 +248,7 @@ pub(super) fn tabs(scene: &mut Scene<'_>, canvas: &mut Canvas<'_>) {
     let short = header.clock.split(' ').next().unwrap_or_default();
     let clocks = [format!("{mouse}{} ", header.clock), format!("{mouse}{short} "), format!("{short} ")];
     let mut end = canvas.width();
-    if let Some(clock) = clocks.iter().find(|clock| names + width(clock) + 1 <= canvas.width()) {
+    if let Some(clock) = clocks.iter().find(|clock| names + width(clock) < canvas.width()) {
         end = end.saturating_sub(width(clock));
         canvas.text(end, 0, clock, scene.s(Role::Dim));
     }
