@@ -18,7 +18,10 @@ use hyper::{
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::{Value, json};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    time::Sleep,
+};
 
 use super::{
     api::{Call, Refusal, Reply, Route, Spec, refuse, route},
@@ -35,12 +38,16 @@ const MOST_BODY_BYTES: usize = 40 * 1024 * 1024;
 pub(super) struct Body {
     rest: Option<Bytes>,
     breaks_off: bool,
+    /// What was written must leave before the connection breaks.
+    pause: Option<Pin<Box<Sleep>>>,
 }
+
+const BREAK_AFTER: Duration = Duration::from_millis(20);
 
 impl Body {
     /// All of it.
     pub(super) fn full(data: impl Into<Bytes>) -> Self {
-        Self { rest: Some(data.into()), breaks_off: false }
+        Self { rest: Some(data.into()), breaks_off: false, pause: None }
     }
 }
 
@@ -50,13 +57,16 @@ impl hyper::body::Body for Body {
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        _cx: &mut Context<'_>,
+        cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
-        match self.rest.take() {
-            Some(data) => Poll::Ready(Some(Ok(Frame::data(data)))),
-            None if self.breaks_off => Poll::Ready(Some(Err(std::io::ErrorKind::ConnectionReset.into()))),
-            None => Poll::Ready(None),
+        if let Some(data) = self.rest.take() {
+            return Poll::Ready(Some(Ok(Frame::data(data))));
         }
+        if !self.breaks_off {
+            return Poll::Ready(None);
+        }
+        let pause = self.pause.get_or_insert_with(|| Box::pin(tokio::time::sleep(BREAK_AFTER)));
+        pause.as_mut().poll(cx).map(|()| Some(Err(std::io::ErrorKind::ConnectionReset.into())))
     }
 
     fn is_end_stream(&self) -> bool {
