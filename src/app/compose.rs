@@ -554,3 +554,168 @@ fn caret(text: &str, rows: &[Range<usize>], cursor: usize, cells: usize) -> (usi
     let column = width(text.get(start..cursor).unwrap_or_default());
     (row, column.min(cells))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::core::room::RoomMember;
+
+    fn keys(composer: &mut Composer, keys: &str) {
+        for key in keys.split(' ') {
+            assert!(composer.key(key.parse().unwrap(), 10), "{key}");
+        }
+    }
+
+    fn composer(text: &str) -> Composer {
+        let mut composer = Composer::default();
+        assert!(composer.insert(text));
+        composer
+    }
+
+    fn person(id: &str, name: &str) -> PersonRow {
+        PersonRow {
+            person: RoomMember { open_id: id.parse().unwrap(), name: name.into(), is_linked: true },
+            name: SafeText::line(name),
+        }
+    }
+
+    #[test]
+    fn the_cursor_steps_over_whole_characters() {
+        let mut text = composer("a👩‍💻中");
+        keys(&mut text, "left left");
+        assert_eq!(text.cursor(), 1);
+        keys(&mut text, "delete");
+        assert_eq!(text.text(), "a中");
+        keys(&mut text, "end backspace");
+        assert_eq!(text.text(), "a");
+    }
+
+    #[test]
+    fn words_and_lines_are_killed_and_put_back() {
+        let mut text = composer("one two\nthree");
+        keys(&mut text, "ctrl-w");
+        assert_eq!(text.text(), "one two\n");
+        keys(&mut text, "ctrl-u ctrl-u");
+        assert_eq!(text.text(), "");
+        keys(&mut text, "ctrl-y alt-u alt-u");
+        assert_eq!(text.text(), "one two");
+        keys(&mut text, "alt-r");
+        assert_eq!(text.text(), "");
+    }
+
+    #[test]
+    fn typing_is_undone_by_the_word() {
+        let mut text = Composer::default();
+        keys(&mut text, "a b space c d ctrl-_");
+        assert_eq!(text.text(), "ab ");
+        keys(&mut text, "alt-u alt-u");
+        assert_eq!(text.text(), "");
+    }
+
+    #[test]
+    fn rows_keep_their_column() {
+        let mut text = composer("123456\n12\n123456");
+        keys(&mut text, "left up");
+        assert_eq!(text.caret(10), (1, 2));
+        keys(&mut text, "up");
+        assert_eq!(text.caret(10), (0, 5));
+        keys(&mut text, "up");
+        assert_eq!(text.cursor(), 0);
+    }
+
+    #[test]
+    fn mentions_are_offered_taken_and_sent_as_tags() {
+        let people = [person("ou_1", "王伟"), person("ou_2", "Ann Lee"), person("ou_3", "Ann")];
+        let mut text = composer("hi @an");
+        text.suggest(&people, "all");
+        let rows = text.suggestions().unwrap();
+        assert_eq!(rows.rows[0].name.as_str(), "Ann Lee");
+        text.take_suggestion(None);
+        text.suggest(&people, "all");
+        assert!(text.suggestions().is_none());
+        text.insert("@An");
+        text.suggest(&people, "all");
+        text.take_suggestion(Some(1));
+        assert_eq!(text.text(), "hi @Ann Lee @Ann ");
+        assert_eq!(text.outgoing(), "hi <at user_id=\"ou_2\">Ann Lee</at> <at user_id=\"ou_3\">Ann</at>");
+    }
+
+    #[test]
+    fn a_popup_that_was_sent_away_stays_away() {
+        let people = [person("ou_1", "Ann")];
+        let mut text = composer("@");
+        text.suggest(&people, "all");
+        text.dismiss_suggestions();
+        text.insert("a");
+        text.suggest(&people, "all");
+        assert!(text.suggestions().is_none());
+        text.clear();
+        text.insert("mail@");
+        text.suggest(&people, "all");
+        assert!(text.suggestions().is_none(), "an address is no mention");
+    }
+
+    #[test]
+    fn tags_typed_by_hand_name_nobody() {
+        let text = composer("<at user_id=\"all\"></at> <b> < AT");
+        assert!(!text.outgoing().contains("<at "), "{}", text.outgoing());
+        assert!(text.outgoing().contains("<b>"));
+    }
+
+    #[test]
+    fn what_is_too_long_is_refused_whole() {
+        let mut text = composer("a");
+        assert!(!text.insert(&"x".repeat(MAX_BYTES)));
+        assert_eq!(text.text(), "a");
+    }
+
+    #[test]
+    fn drafts_come_back() {
+        let mut text = composer("@");
+        text.suggest(&[person("ou_1", "Ann")], "all");
+        text.take_suggestion(None);
+        let again = Composer::from_draft(&text.draft());
+        assert_eq!(again.outgoing(), "<at user_id=\"ou_1\">Ann</at>");
+    }
+
+    #[test]
+    fn fields_take_one_safe_line() {
+        let mut input = Input::default();
+        paste_field(&mut input, "a\r\nb\u{1b}[2J\n");
+        assert_eq!(input.value(), "a b␛[2J");
+        assert!(edit_field(&mut input, "ctrl-u".parse().unwrap()));
+        assert_eq!(input.value(), "");
+    }
+
+    proptest! {
+        #[test]
+        fn any_keys_keep_the_text_whole(
+            pieces in proptest::collection::vec("\\PC{0,6}|\n|\u{301}|👩‍💻|@", 0..8),
+            moves in proptest::collection::vec(0usize..20, 0..60),
+            cells in 1usize..12,
+        ) {
+            let all = ["left", "right", "up", "down", "home", "end", "backspace", "delete", "ctrl-w", "alt-d",
+                "ctrl-u", "ctrl-k", "ctrl-y", "alt-u", "alt-r", "alt-b", "alt-f", "x", "@", "中"];
+            let mut text = Composer::default();
+            let people = [person("ou_1", "Ann")];
+            let mut pieces = pieces.into_iter();
+            for choice in moves {
+                match all.get(choice) {
+                    Some(key) if choice < 19 => _ = text.key(key.parse().unwrap(), cells),
+                    _ => _ = text.insert(&pieces.next().unwrap_or_default()),
+                }
+                text.suggest(&people, "all");
+                if choice == 18 {
+                    text.take_suggestion(None);
+                }
+                let starts: Vec<usize> = graphemes(text.text()).map(|(start, _)| start).collect();
+                prop_assert!(text.cursor() == text.text().len() || starts.contains(&text.cursor()));
+                let (row, _) = text.caret(cells);
+                prop_assert!(row < text.rows(cells).len());
+                _ = text.outgoing();
+            }
+        }
+    }
+}

@@ -601,3 +601,134 @@ const fn risk(risk: Risk) -> &'static str {
         Risk::Destroy => "*destroy*",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use super::*;
+    use crate::config::Origin;
+
+    fn own(context: &str, key: &str, command: &str) -> KeyOverride {
+        KeyOverride {
+            context: context.into(),
+            key: key.into(),
+            command: command.into(),
+            origin: Origin { file: "config.toml".into(), line: 7 },
+        }
+    }
+
+    #[test]
+    fn no_key_has_two_meanings_in_one_place() {
+        let mut seen = BTreeSet::new();
+        for row in BINDINGS {
+            for key in row.keys.split_ascii_whitespace() {
+                let parsed: Key = key.parse().unwrap();
+                assert!(seen.insert((row.context, parsed)), "{key} twice in {}", row.context.name());
+            }
+        }
+    }
+
+    #[test]
+    fn text_fields_bind_no_letters() {
+        for bound in Keymap::default().bounds() {
+            assert!(!bound.context.types_text() || bound.key.typed().is_none(), "{bound:?}");
+        }
+    }
+
+    #[test]
+    fn every_command_can_be_reached() {
+        for spec in COMMANDS {
+            let is_bound = BINDINGS.iter().any(|row| row.command == spec.command);
+            assert!(is_bound || spec.in_palette, "{}", spec.name);
+        }
+    }
+
+    #[test]
+    fn every_text_is_there_in_both_languages() {
+        let phrases = COMMANDS
+            .iter()
+            .flat_map(|spec| [spec.label, spec.help])
+            .chain(Context::ALL.map(Context::title))
+            .chain(super::super::compose::EDIT_KEYS.iter().map(|(_, what)| *what));
+        for phrase in phrases {
+            assert!(!phrase.en.is_empty() && !phrase.zh.is_empty(), "{phrase:?}");
+            assert_eq!(phrase.en.matches("{}").count(), phrase.zh.matches("{}").count(), "{phrase:?}");
+        }
+        let names: BTreeSet<_> = COMMANDS.iter().map(|spec| spec.name).collect();
+        assert_eq!(names.len(), COMMANDS.len());
+        for spec in COMMANDS {
+            assert!(crate::core::text::width(spec.label.en) <= 16, "{} does not fit the footer", spec.name);
+            assert_eq!(Command::named(spec.name), Some(spec.command));
+        }
+    }
+
+    #[test]
+    fn no_letter_both_destroys_and_does_something_else_in_one_pane() {
+        let panes: [&[Context]; 3] = [
+            &[Context::Integrations, Context::List, Context::Global],
+            &[Context::Users, Context::List, Context::Global],
+            &[Context::Rooms, Context::Chat, Context::Thread, Context::List, Context::Global],
+        ];
+        for pane in panes {
+            let mut by_key: BTreeMap<Key, BTreeSet<Command>> = BTreeMap::new();
+            for bound in Keymap::default().bounds().iter().filter(|bound| pane.contains(&bound.context)) {
+                by_key.entry(bound.key).or_default().insert(bound.command);
+            }
+            for (key, commands) in by_key {
+                let destroys = commands.iter().any(|command| command.spec().risk == Risk::Destroy);
+                assert!(!destroys || commands.len() == 1, "{key}: {commands:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn own_keys_replace_and_take_away() {
+        let (map, warnings) =
+            Keymap::with_overrides(&[own("chat", "ctrl-r", "reply"), own("chat", "x", "none")]);
+        assert_eq!(warnings, Vec::<String>::new());
+        assert_eq!(map.get(Context::Chat, Key::ctrl('r')), Some(Command::Reply));
+        assert_eq!(map.get(Context::Chat, Key::char('x')), None);
+        assert_eq!(map.get(Context::Chat, Key::char('r')), Some(Command::Reply));
+        assert_eq!(map.keys_of(Context::Chat, Command::Reply), "ctrl-r, r");
+    }
+
+    #[test]
+    fn bad_keys_warn_with_the_place_and_the_nearest_name() {
+        let (map, warnings) = Keymap::with_overrides(&[
+            own("chta", "r", "reply"),
+            own("chat", "hyper-r", "reply"),
+            own("chat", "r", "replly"),
+            own("compose", "x", "reply"),
+            own("always", "ctrl-c", "none"),
+            own("chat", "o", "reply"),
+            own("chat", "o", "react"),
+        ]);
+        assert_eq!(warnings.len(), 6, "{warnings:#?}");
+        assert!(warnings[0].contains("config.toml:7") && warnings[0].contains("\"chat\""), "{}", warnings[0]);
+        assert!(warnings[2].contains("\"reply\""), "{}", warnings[2]);
+        assert_eq!(map.get(Context::Chat, Key::char('r')), Some(Command::Reply));
+        assert_eq!(map.get(Context::Chat, Key::char('o')), Some(Command::Reply));
+        assert_eq!(map.get(Context::Always, Key::ctrl('c')), Some(Command::Quit));
+    }
+
+    #[test]
+    fn letters_are_text_in_text_fields() {
+        let map = Keymap::default();
+        let compose = [Context::Compose, Context::Always];
+        assert_eq!(map.resolve(&compose, Key::char('q')), None);
+        assert_eq!(map.resolve(&compose, Key::ctrl('c')), Some(Command::Quit));
+        let list = [Context::Rooms, Context::List, Context::Global, Context::Always];
+        assert_eq!(map.resolve(&list, Key::char('q')), Some(Command::Quit));
+        assert_eq!(map.resolve(&list, Key::char('1')), Some(Command::PaneIntegrations));
+    }
+
+    #[test]
+    fn documents_name_every_bound_key() {
+        let text = markdown();
+        for bound in Keymap::default().bounds() {
+            assert!(text.contains(&format!("`{}`", bound.key)), "{}", bound.key);
+            assert!(text.contains(&format!("`{}`", bound.command.spec().name)), "{:?}", bound.command);
+        }
+    }
+}
