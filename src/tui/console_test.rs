@@ -1,7 +1,7 @@
 //! The loop in a real pseudo-terminal: this test binary runs itself in one.
 
 use std::{
-    io::Read as _,
+    io::{Read as _, Write as _},
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -43,6 +43,12 @@ fn child() {
     std::process::exit(7);
 }
 
+#[derive(Clone, Copy)]
+enum Shell {
+    None,
+    Jobs,
+}
+
 struct Console {
     child: Box<dyn Child + Send + Sync>,
     master: Option<Box<dyn MasterPty + Send>>,
@@ -55,10 +61,22 @@ struct Console {
 
 impl Console {
     fn start(columns: u16, rows: u16) -> Self {
+        Self::start_in(Shell::None, columns, rows)
+    }
+
+    fn start_in(shell: Shell, columns: u16, rows: u16) -> Self {
         let size = PtySize { cols: columns, rows, ..PtySize::default() };
         let pair = portable_pty::native_pty_system().openpty(size).unwrap();
-        let mut command = CommandBuilder::new(std::env::current_exe().unwrap());
-        command.args(["tui::console_test::child", "--exact", "--ignored", "--nocapture", "--test-threads=1"]);
+        let own = std::env::current_exe().unwrap();
+        let own = own.to_str().unwrap();
+        let child = "tui::console_test::child --exact --ignored --nocapture --test-threads=1";
+        // `exec` unless there is to be a shell that a stopped job falls back to.
+        let (flag, line) = match shell {
+            Shell::None => ("-c", format!("exec '{own}' {child}")),
+            Shell::Jobs => ("-mc", format!("'{own}' {child}; echo back in the shell; read -r line; fg")),
+        };
+        let mut command = CommandBuilder::new("bash");
+        command.args([flag, &line]);
         command.env("TERM", "xterm-256color");
         let child = pair.slave.spawn_command(command).unwrap();
         let mut reader = pair.master.try_clone_reader().unwrap();
@@ -180,4 +198,32 @@ fn a_vanished_terminal_ends_it() {
         assert!(Instant::now() < deadline, "it outlives its terminal");
         std::thread::yield_now();
     }
+}
+#[test]
+fn keys_typed_reach_it() {
+    let mut console = Console::start(80, 24);
+    console.shows("i to write");
+    console.writer.as_mut().unwrap().write_all(b"?").unwrap();
+    console.writer.as_mut().unwrap().flush().unwrap();
+    console.wait("help", |screen| screen.contents().contains("Keys"));
+    console.writer.as_mut().unwrap().write_all(b"\x03").unwrap();
+    console.wait("the end", |screen| screen.contents().contains("ended: Quit"));
+}
+
+#[test]
+fn ctrl_z_gives_the_terminal_to_the_shell_and_fg_takes_it_back() {
+    let mut console = Console::start_in(Shell::Jobs, 80, 24);
+    console.shows("i to write");
+    let writer = console.writer.as_mut().unwrap();
+    writer.write_all(b"\x1a").unwrap();
+    console.wait("the shell", |screen| {
+        !screen.alternate_screen()
+            && !screen.bracketed_paste()
+            && screen.contents().contains("back in the shell")
+    });
+    console.writer.as_mut().unwrap().write_all(b"\n").unwrap();
+    console.shows("i to write");
+    console.wait("its modes", vt100::Screen::bracketed_paste);
+    console.writer.as_mut().unwrap().write_all(b"\x03").unwrap();
+    console.wait("the end", |screen| screen.contents().contains("ended: Quit"));
 }

@@ -152,7 +152,7 @@ fn pictures() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(60))]
+    #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]
     fn any_size_is_drawn(columns in 1u16..300, rows in 1u16..100, small in any::<bool>(), is_zh in any::<bool>(), is_ascii in any::<bool>()) {
         let (columns, rows) = if small { (columns % 45 + 1, rows % 18 + 1) } else { (columns, rows) };
