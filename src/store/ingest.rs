@@ -261,6 +261,7 @@ async fn commit_group(db: &Db, group: Vec<Job>) {
             }
         }
         Err(error) => {
+            // The others of a group, where the store is closed, see that their queue is gone.
             if let Some(job) = group.into_iter().next() {
                 job.answer(Err(error));
             }

@@ -1,6 +1,6 @@
 //! Links between members and accounts, each change with a journal row, and their undo (G1, G18).
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::{
     Store, StoreError,
@@ -174,11 +174,12 @@ impl Store {
             let accounts = chunk.iter().filter_map(|change| change.open_id.as_ref());
             let members = chunk.iter().map(|change| &change.member);
             let mut board = Board::load(&mut tx, integration, members, accounts).await?;
-            let mut touched = Vec::new();
+            let mut writes = Writes::default();
+            let now = tx.db().now();
             for change in chunk {
-                outcomes.push(apply_one(&mut tx, batch, &mut board, change, &mut touched).await?);
+                outcomes.push(apply_one(&mut board, &mut writes, change, now));
             }
-            tell_links(&mut tx, integration, &touched).await?;
+            write(&mut tx, batch, writes).await?;
             tx.commit().await?;
         }
         Ok(outcomes)
@@ -217,7 +218,7 @@ impl Store {
                 .filter(|(member, _, _)| board.states.get(member).is_some_and(|state| state.link.is_none()))
                 .collect();
             let touched: Vec<MemberId> = known.iter().map(|(member, _, _)| member.clone()).collect();
-            let Some(seq) = tell_links(&mut tx, integration, &touched).await? else { continue };
+            let Some(seq) = tell_links(&mut tx, &touched).await? else { continue };
             let values = known.iter().flat_map(|(member, reason, at)| {
                 [integration.into(), member.into(), reason.code().into(), (*at).into(), seq.into()]
             });
@@ -335,44 +336,48 @@ impl Store {
     }
 }
 
-async fn apply_one(
-    tx: &mut Tx<'_>,
-    batch: Batch<'_>,
-    board: &mut Board,
-    change: &LinkChange,
-    touched: &mut Vec<MemberId>,
-) -> Result<LinkOutcome, StoreError> {
-    let Some(before) = board.states.get(&change.member).cloned() else { return Ok(LinkOutcome::NoMember) };
-    match &change.open_id {
-        Some(account) => {
-            if before.link.as_ref().is_some_and(|link| link.open_id == *account) {
-                return Ok(LinkOutcome::Unchanged);
-            }
-            if let Some(rival) = board.rival(&change.member, account).cloned() {
-                if before.link.is_none() && before.reason != Some(Reason::AlreadyLinked) {
-                    write_state(tx, batch.integration, &change.member, None, Some(Reason::AlreadyLinked))
-                        .await?;
-                    board.set(&change.member, None, Some(Reason::AlreadyLinked));
-                    touched.push(change.member.clone());
-                }
-                return Ok(LinkOutcome::TakenBy(rival));
-            }
-            let link = Link { open_id: account.clone(), linked_at: tx.db().now(), origin: change.origin };
-            write_state(tx, batch.integration, &change.member, Some(&link), None).await?;
-            write_journal(tx, batch, &change.member, before.link.as_ref(), Some(&link)).await?;
-            board.set(&change.member, Some(link), None);
+/// What a transaction is going to write.
+#[derive(Default)]
+struct Writes {
+    /// The state that each touched member ends in.
+    states: BTreeMap<MemberId, State>,
+    /// Each change of a link: whose, before, after.
+    journal: Vec<(MemberId, Option<Link>, Option<Link>)>,
+}
+
+impl Writes {
+    fn change(&mut self, board: &mut Board, member: &MemberId, after: State) {
+        let before = board.states.get(member).and_then(|state| state.link.clone());
+        if before != after.link {
+            self.journal.push((member.clone(), before, after.link.clone()));
         }
-        None => {
-            if before.link.is_none() {
-                return Ok(LinkOutcome::Unchanged);
-            }
-            write_state(tx, batch.integration, &change.member, None, change.reason).await?;
-            write_journal(tx, batch, &change.member, before.link.as_ref(), None).await?;
-            board.set(&change.member, None, change.reason);
-        }
+        self.states.insert(member.clone(), after.clone());
+        board.set(member, after.link, after.reason);
     }
-    touched.push(change.member.clone());
-    Ok(LinkOutcome::Applied)
+}
+
+fn apply_one(board: &mut Board, writes: &mut Writes, change: &LinkChange, now: Timestamp) -> LinkOutcome {
+    let member = &change.member;
+    let Some(before) = board.states.get(member).cloned() else { return LinkOutcome::NoMember };
+    match &change.open_id {
+        Some(account) if before.link.as_ref().is_some_and(|link| link.open_id == *account) => {
+            return LinkOutcome::Unchanged;
+        }
+        Some(account) => {
+            if let Some(rival) = board.rival(member, account).cloned() {
+                if before.link.is_none() && before.reason != Some(Reason::AlreadyLinked) {
+                    let reason = Some(Reason::AlreadyLinked);
+                    writes.change(board, member, State { link: None, reason });
+                }
+                return LinkOutcome::TakenBy(rival);
+            }
+            let link = Link { open_id: account.clone(), linked_at: now, origin: change.origin };
+            writes.change(board, member, State { link: Some(link), reason: None });
+        }
+        None if before.link.is_none() => return LinkOutcome::Unchanged,
+        None => writes.change(board, member, State { link: None, reason: change.reason }),
+    }
+    LinkOutcome::Applied
 }
 
 async fn undo_chunk(
@@ -389,98 +394,105 @@ async fn undo_chunk(
     let members = steps.iter().map(|(_, member, _, _)| member);
     let accounts = steps.iter().filter_map(|(_, _, before, _)| before.as_ref()).map(|link| &link.open_id);
     let mut board = Board::load(tx, batch.integration, members, accounts).await?;
-    let mut touched = Vec::new();
-    for (id, member, before, after) in steps {
-        q("update link_journal set undone = 1 where id = $1").bind(id).run(tx).await?;
-        let now = board.states.get(&member).cloned();
+    let mut writes = Writes::default();
+    let mark = Bulk::list("update link_journal set undone = 1 where id in", "");
+    mark.run(tx, steps.iter().map(|(id, _, _, _)| (*id).into()).collect()).await?;
+    for (_, member, before, after) in steps {
+        let now = board.states.get(&member);
         let is_as_left =
-            now.as_ref().is_some_and(|state| state.link.as_ref().map(|link| &link.open_id) == after.as_ref());
+            now.is_some_and(|state| state.link.as_ref().map(|link| &link.open_id) == after.as_ref());
         let is_free = before.as_ref().is_none_or(|link| board.rival(&member, &link.open_id).is_none());
         if !is_as_left || !is_free {
             report.skipped.push(member);
             continue;
         }
         let link = before.map(|link| Link { origin: LinkOrigin::Manual, ..link });
-        write_state(tx, batch.integration, &member, link.as_ref(), None).await?;
-        write_journal(tx, batch, &member, now.and_then(|state| state.link).as_ref(), link.as_ref()).await?;
-        board.set(&member, link, None);
-        touched.push(member.clone());
+        writes.change(&mut board, &member, State { link, reason: None });
         report.restored.push(member);
     }
-    tell_links(tx, batch.integration, &touched).await?;
-    Ok(())
+    write(tx, batch, writes).await
 }
 
-async fn write_state(
-    tx: &mut Tx<'_>,
-    integration: &IntegrationId,
-    member: &MemberId,
-    link: Option<&Link>,
-    reason: Option<Reason>,
-) -> Result<(), StoreError> {
-    q("insert into member_link (integration_id, member_id, open_id, linked_at, origin, reason, seq)
-        values ($1, $2, $3, $4, $5, $6, 0) on conflict (integration_id, member_id) do update
-        set open_id = excluded.open_id, linked_at = excluded.linked_at, origin = excluded.origin,
-            reason = excluded.reason")
-    .bind(integration)
-    .bind(member)
-    .bind(link.map(|link| &link.open_id))
-    .bind(link.map(|link| link.linked_at))
-    .bind(link.map(|link| link.origin.as_str()))
-    .bind(reason.map(Reason::code))
-    .run(tx)
-    .await?;
-    Ok(())
+/// Writes states and journal with a few statements, and one row of the feed.
+async fn write(tx: &mut Tx<'_>, batch: Batch<'_>, writes: Writes) -> Result<(), StoreError> {
+    let touched: Vec<MemberId> = writes.states.keys().cloned().collect();
+    let Some(seq) = tell_links(tx, &touched).await? else { return Ok(()) };
+    // Accounts may change hands inside the batch: all are let go of first.
+    let free = Bulk::list_after(
+        1,
+        "update member_link set open_id = null where integration_id = $1 and member_id in",
+        "",
+    );
+    let changing =
+        writes.journal.iter().filter(|(_, before, _)| before.is_some()).map(|(member, _, _)| member.into());
+    free.run(tx, std::iter::once(batch.integration.into()).chain(changing).collect()).await?;
+    let upsert = Bulk::rows(
+        "insert into member_link (integration_id, member_id, open_id, linked_at, origin, reason, seq)",
+        7,
+        " on conflict (integration_id, member_id) do update set open_id = excluded.open_id,
+            linked_at = excluded.linked_at, origin = excluded.origin, reason = excluded.reason, seq = excluded.seq",
+    );
+    let values = writes.states.iter().flat_map(|(member, state)| {
+        let [open_id, linked_at, origin] = link_values(state.link.as_ref());
+        let reason = state.reason.map(Reason::code).into();
+        [batch.integration.into(), member.into(), open_id, linked_at, origin, reason, seq.into()]
+    });
+    upsert.run(tx, values.collect()).await?;
+    write_journal(tx, batch, &writes.journal).await
+}
+
+fn link_values(link: Option<&Link>) -> [Value; 3] {
+    [
+        link.map(|link| &link.open_id).into(),
+        link.map(|link| link.linked_at).into(),
+        link.map(|link| link.origin.as_str()).into(),
+    ]
 }
 
 async fn write_journal(
     tx: &mut Tx<'_>,
     batch: Batch<'_>,
-    member: &MemberId,
-    before: Option<&Link>,
-    after: Option<&Link>,
+    changes: &[(MemberId, Option<Link>, Option<Link>)],
 ) -> Result<(), StoreError> {
-    let id = tx.take_numbers(1).await?;
-    let db = tx.db();
-    q("insert into link_journal (id, batch, undo_of, integration_id, member_id, at, author_user, author_host,
-        author_pid, before_open_id, before_linked_at, before_origin, after_open_id, after_linked_at, after_origin,
-        undone) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 0)")
-    .bind(id)
-    .bind(batch.id)
-    .bind(batch.undo_of)
-    .bind(batch.integration)
-    .bind(member)
-    .bind(db.now())
-    .bind(db.me.user.as_str())
-    .bind(db.me.host.as_str())
-    .bind(db.me.pid)
-    .bind(before.map(|link| &link.open_id))
-    .bind(before.map(|link| link.linked_at))
-    .bind(before.map(|link| link.origin.as_str()))
-    .bind(after.map(|link| &link.open_id))
-    .bind(after.map(|link| link.linked_at))
-    .bind(after.map(|link| link.origin.as_str()))
-    .run(tx)
-    .await?;
+    if changes.is_empty() {
+        return Ok(());
+    }
+    let insert = Bulk::rows(
+        "insert into link_journal (id, batch, undo_of, integration_id, member_id, at, author_user, author_host,
+            author_pid, before_open_id, before_linked_at, before_origin, after_open_id, after_linked_at,
+            after_origin, undone)",
+        16,
+        "",
+    );
+    let first = tx.take_numbers(changes.len()).await?;
+    let (me, now) = (&tx.db().me, tx.db().now());
+    let mut values = Vec::with_capacity(changes.len() * 16);
+    for (id, (member, before, after)) in (first.0..).zip(changes) {
+        values.extend([
+            id.into(),
+            batch.id.into(),
+            batch.undo_of.into(),
+            batch.integration.into(),
+            member.into(),
+            now.into(),
+            me.user.as_str().into(),
+            me.host.as_str().into(),
+            me.pid.into(),
+        ]);
+        values.extend(link_values(before.as_ref()));
+        values.extend(link_values(after.as_ref()));
+        values.push(Value::Int(0));
+    }
+    insert.run(tx, values).await?;
     Ok(())
 }
 
-/// One row of the feed for all that were touched, and its number on each of them.
-async fn tell_links(
-    tx: &mut Tx<'_>,
-    integration: &IntegrationId,
-    touched: &[MemberId],
-) -> Result<Option<Seq>, StoreError> {
+/// One row of the feed for all that were touched; its number goes to each of them.
+async fn tell_links(tx: &mut Tx<'_>, touched: &[MemberId]) -> Result<Option<Seq>, StoreError> {
     let key = match touched {
         [] => return Ok(None),
         [one] => one.as_str(),
         _ => "",
     };
-    let seq = tx.tell(ChangeKind::Link, key, None).await?;
-    let stamp =
-        Bulk::list_after(2, "update member_link set seq = $2 where integration_id = $1 and member_id in", "");
-    let values =
-        [integration.into(), seq.into()].into_iter().chain(touched.iter().map(Value::from)).collect();
-    stamp.run(tx, values).await?;
-    Ok(Some(seq))
+    tx.tell(ChangeKind::Link, key, None).await.map(Some)
 }

@@ -109,6 +109,10 @@ struct Stored {
     team: Option<String>,
 }
 
+fn pack(id: &MemberId, member: &Stored) -> String {
+    super::roster::pack(id.as_str(), &member.name, member.email.as_deref().unwrap_or_default())
+}
+
 /// How addresses are compared.
 fn email_key(email: &str) -> String {
     email.trim().to_lowercase()
@@ -447,8 +451,11 @@ async fn write_chunk(tx: &mut Tx<'_>, members: Vec<(MemberId, Stored, bool)>) ->
     let Some((first, _, _)) = members.first() else { return Ok(()) };
     let key = if members.len() == 1 { first.as_str() } else { "" };
     let seq = tx.tell(ChangeKind::Member, key, None).await?;
-    let insert =
-        Bulk::rows("insert into member (id, name, email, email_key, phone, team, created_at, seq)", 8, "");
+    let insert = Bulk::rows(
+        "insert into member (id, name, email, email_key, phone, team, created_at, seq, packed)",
+        9,
+        "",
+    );
     let now = tx.db().now();
     let mut values = Vec::new();
     // Changed ones first: they may free an address that a new one has.
@@ -463,6 +470,7 @@ async fn write_chunk(tx: &mut Tx<'_>, members: Vec<(MemberId, Stored, bool)>) ->
                 member.team.as_deref().into(),
                 now.into(),
                 seq.into(),
+                pack(id, member).into(),
             ]);
         } else {
             update(tx, id, member, seq).await?;
@@ -483,15 +491,17 @@ async fn update(tx: &mut Tx<'_>, id: &MemberId, member: &Stored, seq: Seq) -> Re
     .bind(seq)
     .run(tx)
     .await?;
-    q("update member set name = $2, email = $3, email_key = $4, phone = $5, team = $6, seq = $7 where id = $1")
-        .bind(id)
-        .bind(member.name.as_str())
-        .bind(member.email.as_deref())
-        .bind(member.email.as_deref().map(email_key))
-        .bind(member.phone.as_deref())
-        .bind(member.team.as_deref())
-        .bind(seq)
-        .run(tx)
-        .await?;
+    q("update member set name = $2, email = $3, email_key = $4, phone = $5, team = $6, seq = $7, packed = $8
+        where id = $1")
+    .bind(id)
+    .bind(member.name.as_str())
+    .bind(member.email.as_deref())
+    .bind(member.email.as_deref().map(email_key))
+    .bind(member.phone.as_deref())
+    .bind(member.team.as_deref())
+    .bind(seq)
+    .bind(pack(id, member))
+    .run(tx)
+    .await?;
     Ok(())
 }

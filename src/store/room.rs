@@ -12,7 +12,6 @@ use super::{
 use crate::core::{
     ids::{ChatId, IntegrationId, OpenId},
     room::{Room, RoomKind, RoomMember, RoomStatus},
-    time::Timestamp,
 };
 
 /// A chat as the platform lists it; `None` leaves what is known.
@@ -42,7 +41,11 @@ macro_rules! select_room {
     ($rest:literal) => {
         concat!(
             "select r.chat_id, r.integration_id, r.name, r.description, r.kind, r.status, r.member_count, ",
-            "r.counted - coalesce(k.counted, 0), r.last_message_at, r.complete_to, k.at, k.message_id ",
+            "r.counted - coalesce(k.counted, 0), r.last_message_at, r.complete_to, ",
+            // Somebody mentioned the reader, or everybody, after the mark: a step into an index for each name.
+            "exists (select 1 from mention x where x.chat_id = r.chat_id ",
+            "and x.person in ($3, $4, $5, 'all', '@_all') and (k.at is null or (x.created_at >= k.at ",
+            "and (x.created_at > k.at or x.message_id > k.message_id)))) ",
             "from room r left join read_mark k on k.reader = $1 and k.chat_id = r.chat_id ",
             $rest
         )
@@ -237,27 +240,25 @@ async fn members_of(conn: &mut Conn, chat: &ChatId) -> Result<Vec<RoomMember>, S
         .collect()
 }
 
+/// Accounts of one reader that are looked for among the mentions: nobody has more at one integration.
+const ACCOUNTS: usize = 3;
+
 /// Rooms with what the reader has not read.
 async fn load(
     conn: &mut Conn,
-    query: Query,
+    mut query: Query,
     reader: &Reader,
 ) -> Result<Vec<(IntegrationId, Room)>, StoreError> {
-    let rows = query.all(conn).await?;
-    let mut rooms = Vec::with_capacity(rows.len());
-    for row in &rows {
-        let (integration, mut room) = read(row)?;
-        if room.unread > 0 {
-            let mark = (row.opt_at(10)?, row.text(11)?);
-            room.mentioned = is_mentioned(conn, &room.chat_id, reader, mark).await?;
-        }
-        rooms.push((integration, room));
+    let accounts = reader.open_ids.iter().map(OpenId::as_str).chain(std::iter::repeat(""));
+    for account in accounts.take(ACCOUNTS) {
+        query = query.bind(account);
     }
-    Ok(rooms)
+    query.all(conn).await?.iter().map(read).collect()
 }
 
 fn read(row: &Row) -> Result<(IntegrationId, Room), StoreError> {
     let kind = if row.text(4)? == kind_word(RoomKind::WarRoom) { RoomKind::WarRoom } else { RoomKind::Group };
+    let unread = row.count(7)?;
     let room = Room {
         chat_id: row.parse(0, "chat_id")?,
         name: row.string(2)?,
@@ -265,34 +266,10 @@ fn read(row: &Row) -> Result<(IntegrationId, Room), StoreError> {
         kind,
         status: RoomStatus::parse(row.text(5)?),
         member_count: row.opt_int(6)?.map(|count| u32::try_from(count).unwrap_or(0)),
-        unread: row.count(7)?,
-        mentioned: false,
+        unread,
+        mentioned: unread > 0 && row.flag(10)?,
         last_message_at: row.opt_at(8)?,
         complete_to: row.opt_at(9)?,
     };
     Ok((row.parse(1, "integration id")?, room))
-}
-
-/// Whether somebody mentioned the reader, or everybody, after the mark. One step into an index for each name.
-async fn is_mentioned(
-    conn: &mut Conn,
-    chat: &ChatId,
-    reader: &Reader,
-    (at, message_id): (Option<Timestamp>, &str),
-) -> Result<bool, StoreError> {
-    let at = at.unwrap_or(Timestamp::from_ms(i64::MIN));
-    for name in reader.open_ids.iter().map(OpenId::as_str).chain(["all", "@_all"]) {
-        let row = q("select 1 from mention where chat_id = $1 and person = $2 and created_at >= $3
-            and (created_at > $3 or message_id > $4) limit 1")
-        .bind(chat)
-        .bind(name)
-        .bind(at)
-        .bind(message_id)
-        .one(conn)
-        .await?;
-        if row.is_some() {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }

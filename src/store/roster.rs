@@ -1,12 +1,12 @@
 //! The whole roster at once, as little of it as an index in memory needs.
 //!
-//! A hundred thousand rows one by one cost more than the start of the console may take. So the engine packs
-//! some thousand members into one text, and the links of an integration, which lie in the same order, are
-//! merged into it here.
+//! A hundred thousand rows one by one cost more than the start of the console may take. So each member
+//! carries a packed text, the engine strings them together, and the links of an integration, which lie in the
+//! same order, are merged in here.
 
 use super::{
     Store, StoreError,
-    sql::{Conn, Query, q},
+    sql::{Query, q},
 };
 use crate::core::ids::{IntegrationId, Seq};
 
@@ -14,9 +14,6 @@ use crate::core::ids::{IntegrationId, Seq};
 const FIELD: char = '\u{1f}';
 /// After each member.
 const ROW: char = '\u{1e}';
-
-/// Members in one piece.
-const PIECE: i64 = 8192;
 
 /// A piece of the roster, packed.
 #[derive(Debug, Clone, Default)]
@@ -40,7 +37,7 @@ pub struct RosterRow<'a> {
 }
 
 impl RosterChunk {
-    /// The members of the piece, by id.
+    /// The members of the piece.
     pub fn rows(&self) -> impl Iterator<Item = RosterRow<'_>> {
         self.text.split_terminator(ROW).zip(&self.linked).map(|(row, linked)| {
             let (id, rest) = row.split_once(FIELD).unwrap_or((row, ""));
@@ -60,29 +57,42 @@ impl RosterChunk {
     }
 }
 
+/// Whether each member of `text` is among `linked`, which is sorted.
+fn flags(text: &str, linked: &[&str]) -> Vec<bool> {
+    let (mut at, mut last) = (0, "");
+    text.split_terminator(ROW)
+        .map(|row| {
+            let id = row.split_once(FIELD).map_or(row, |(id, _)| id);
+            if id < last {
+                return linked.binary_search(&id).is_ok();
+            }
+            last = id;
+            while linked.get(at).is_some_and(|other| *other < id) {
+                at += 1;
+            }
+            linked.get(at) == Some(&id)
+        })
+        .collect()
+}
+
 impl Store {
-    /// All members by id, in pieces of some thousand. With the number up to which it is current.
+    /// All members, in one piece or more. With the number up to which it is current.
     ///
     /// # Errors
     /// The engine's.
     pub async fn roster(&self, integration: &IntegrationId) -> Result<(Seq, Vec<RosterChunk>), StoreError> {
         // The head goes first: whatever is newer than it in the rows is told again by the feed.
         let head = self.head().await?;
-        let (texts, links) = tokio::try_join!(self.packed_members(), self.packed_links(integration))?;
-        let mut linked = links.iter().flat_map(|text| text.split_terminator(ROW)).peekable();
-        let chunks = texts
-            .into_iter()
-            .map(|text| {
-                let flags = text.split_terminator(ROW).map(|row| {
-                    let id = row.split_once(FIELD).map_or(row, |(id, _)| id);
-                    while linked.next_if(|other| *other < id).is_some() {}
-                    linked.next_if_eq(&id).is_some()
-                });
-                let linked = flags.collect();
-                RosterChunk { text, linked }
-            })
-            .collect();
-        Ok((head, chunks))
+        let members = self.packed(q(super::sqlite::PACK_MEMBERS));
+        let links = self.packed(q(super::sqlite::PACK_LINKS).bind(integration));
+        let (text, links) = tokio::try_join!(members, links)?;
+        let mut linked: Vec<&str> = links.split_terminator(ROW).collect();
+        // The engine reads both in the order of their ids, without having promised it.
+        if !linked.is_sorted() {
+            linked.sort_unstable();
+        }
+        let flags = flags(&text, &linked);
+        Ok((head, vec![RosterChunk { text, linked: flags }]))
     }
 
     /// The members changed or linked otherwise after `after`; removed ones are in the feed by their id.
@@ -96,7 +106,7 @@ impl Store {
     ) -> Result<(Seq, Vec<RosterChunk>), StoreError> {
         let head = self.head().await?;
         let mut read = self.db().read("read the members").await?;
-        let rows = q("select m.id, m.name, coalesce(m.email, ''), l.open_id is not null from member m
+        let rows = q("select m.packed, l.open_id is not null from member m
             left join member_link l on l.integration_id = $1 and l.member_id = m.id
             where m.id in (select id from member where seq > $2
                 union select member_id from member_link where seq > $2 and integration_id = $1)
@@ -107,39 +117,30 @@ impl Store {
         .await?;
         let mut chunk = RosterChunk::default();
         for row in &rows {
-            for (column, end) in [(0, FIELD), (1, FIELD), (2, ROW)] {
-                chunk.text.push_str(row.text(column)?);
-                chunk.text.push(end);
-            }
-            chunk.linked.push(row.flag(3)?);
+            chunk.text.push_str(row.text(0)?);
+            chunk.linked.push(row.flag(1)?);
         }
         Ok((head, if chunk.is_empty() { Vec::new() } else { vec![chunk] }))
     }
 
-    async fn packed_members(&self) -> Result<Vec<String>, StoreError> {
+    async fn packed(&self, query: Query) -> Result<String, StoreError> {
         let mut read = self.db().read("read the members").await?;
-        let query = |after: &str| q(super::sqlite::PACK_MEMBERS).bind(after).bind(PIECE);
-        packed(&mut read, query).await
-    }
-
-    async fn packed_links(&self, integration: &IntegrationId) -> Result<Vec<String>, StoreError> {
-        let mut read = self.db().read("read the links").await?;
-        let query = |after: &str| q(super::sqlite::PACK_LINKS).bind(after).bind(PIECE).bind(integration);
-        packed(&mut read, query).await
+        query.must(&mut read).await?.string(0)
     }
 }
 
-/// Piece after piece; each begins behind the last id of the one before.
-async fn packed(conn: &mut Conn, query: impl Fn(&str) -> Query) -> Result<Vec<String>, StoreError> {
-    let mut texts = Vec::new();
-    let mut after = String::new();
-    loop {
-        let row = query(&after).must(conn).await?;
-        let Some(text) = row.opt_string(0)? else { return Ok(texts) };
-        after = row.string(1)?;
-        texts.push(text);
-        if row.int(2)? < PIECE {
-            return Ok(texts);
-        }
+/// What the index keeps of a member.
+pub(super) fn pack(id: &str, name: &str, email: &str) -> String {
+    format!("{id}{FIELD}{name}{FIELD}{email}{ROW}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_are_found_in_whatever_order_members_come() {
+        let text = ["m_1", "m_3", "m_2", "m_9", "m_4"].map(|id| pack(id, "n", "")).concat();
+        assert_eq!(flags(&text, &["m_0", "m_2", "m_3", "m_4"]), [false, true, true, false, true]);
     }
 }
