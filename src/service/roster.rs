@@ -233,6 +233,9 @@ fn read_row(
     let field = |column: Column| -> Result<Option<String>, String> {
         let Some(bytes) = columns.get(&column).and_then(|at| record.get(*at)) else { return Ok(None) };
         let text = std::str::from_utf8(bytes).map_err(|_| "the line is not UTF-8".to_owned())?.trim();
+        // What `member list --csv` puts before a cell that a spreadsheet would take for a formula.
+        let text =
+            text.strip_prefix('\'').filter(|rest| rest.starts_with(['=', '+', '-', '@'])).unwrap_or(text);
         if text.contains(['\n', '\r']) {
             return Err("a field goes over several lines: is a quotation mark left open?".to_owned());
         }
