@@ -11,6 +11,7 @@ pub mod config;
 pub mod core;
 pub mod feishu;
 pub mod ledger;
+pub mod runtime;
 pub mod service;
 pub mod sim;
 pub mod store;

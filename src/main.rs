@@ -1,12 +1,22 @@
 //! The program: parses arguments, picks a front end, maps errors to exit codes.
 
+#[cfg(feature = "tui")]
+#[path = "main/console.rs"]
+mod console;
+#[cfg(feature = "tui")]
+#[path = "main/demo.rs"]
+mod demo;
+
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use larkdeck::cli::{
-    self,
-    args::{Args, Command},
-    error::CliError,
+use larkdeck::{
+    cli::{
+        self,
+        args::{Args, Command},
+        error::CliError,
+    },
+    core::error::Kind,
 };
 
 fn main() -> ExitCode {
@@ -19,22 +29,42 @@ fn main() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
-        Err(error) => {
-            return failed(&CliError::new(
-                larkdeck::core::error::Kind::Storage,
-                format!("cannot start: {error}"),
-            ));
-        }
+        Err(error) => return failed(&CliError::new(Kind::Storage, format!("cannot start: {error}"))),
     };
     let code = match args.command {
         Some(command) if !matches!(command, Command::Demo(_)) => {
             runtime.block_on(cli::run(args.global, command))
         }
-        _ => return failed(&CliError::new(larkdeck::core::error::Kind::Bug, "the console is not built yet")),
+        screen => match runtime.block_on(screen_of(args.global, screen)) {
+            Ok(code) => code,
+            Err(error) => {
+                runtime.shutdown_background();
+                return failed(&error);
+            }
+        },
     };
     // A thread that still waits for stdin must not hold the process back.
     runtime.shutdown_background();
     ExitCode::from(code)
+}
+
+#[cfg(feature = "tui")]
+async fn screen_of(global: cli::args::Global, command: Option<Command>) -> Result<u8, CliError> {
+    let setup = cli::Setup::load(global)?;
+    if let Err(error) = setup.start_log() {
+        cli::output::note(&format!("no log: {}: {error}", setup.paths.log_file().display()));
+    }
+    match command {
+        Some(Command::Demo(args)) => demo::run(setup, args).await,
+        _ => console::run(setup).await,
+    }
+}
+
+#[cfg(not(feature = "tui"))]
+async fn screen_of(_: cli::args::Global, _: Option<Command>) -> Result<u8, CliError> {
+    Err(larkdeck::core::error::Fault::new(Kind::Usage, "this larkdeck was built without its screen")
+        .with_hint("The commands are all there: larkdeck --help.")
+        .into())
 }
 
 fn failed(error: &CliError) -> ExitCode {

@@ -1,6 +1,7 @@
 //! What larkdeck does, each a verb of its users, without a screen. Commands and the console use the same
 //! [`Deck`].
 
+mod budget;
 mod deck;
 mod follow;
 mod history;

@@ -21,12 +21,7 @@ impl Turn<'_> {
     /// Does a command, if it is enabled; else says why it is not.
     pub(super) fn run(&mut self, command: Command) {
         if let Err(reason) = command.enabled(self.m) {
-            let is_idle_enter = match command {
-                Command::Open => true,
-                Command::Send => self.m.room.as_ref().is_some_and(|room| room.composer.is_empty()),
-                _ => false,
-            };
-            if !is_idle_enter {
+            if command != Command::Open && command != Command::Send {
                 self.toast(Level::Info, reason);
             }
             return;
@@ -157,10 +152,6 @@ impl Turn<'_> {
                 if let Some(id) = self.m.active.clone() {
                     self.ask_latest(Topic::RefreshRooms, Ask::RefreshRooms(id));
                 }
-                let failed = self.m.room.as_ref().filter(|room| matches!(room.load, Load::Failed(_)));
-                if let Some(chat) = failed.map(|room| room.chat_id.clone()) {
-                    self.load_window(&chat, crate::app::event::Anchor::Latest);
-                }
                 return;
             }
         };
@@ -264,9 +255,6 @@ impl Turn<'_> {
     }
 
     fn search(&mut self) {
-        if !self.m.overlays.is_empty() {
-            return;
-        }
         match self.m.pane {
             Pane::Users => self.m.users.is_searching = true,
             Pane::Rooms => {

@@ -69,11 +69,7 @@ impl Turn<'_> {
             self.relayout();
         }
         if old.list_rows != sizes.list_rows {
-            let tops = (self.m.users.top, self.m.log.top);
             self.keep_cursor_visible();
-            if tops != (self.m.users.top, self.m.log.top) {
-                self.m.touch();
-            }
         }
         // Only new widths change what was just drawn; rows and totals matter for the next key.
         if old.transcript_cells != sizes.transcript_cells || old.thread_cells != sizes.thread_cells {

@@ -301,8 +301,6 @@ fn prepend(room: &mut OpenRoom, maker: &Maker, page: TranscriptPage) {
     room.has_older = page.has_older;
     let mut items = entries(maker, &page);
     if items.is_empty() {
-        // Whatever the answer says: asking again would bring nothing again.
-        room.has_older = false;
         return;
     }
     let first = room.items.front().map(|item| item.key.clone());

@@ -25,22 +25,18 @@ impl Turn<'_> {
         u64::from(self.m.painted.sizes.list_rows).max(1)
     }
 
-    /// The query for the rows around those on screen.
-    fn query(&self) -> MemberQuery {
+    /// Asks for the rows around those on screen.
+    pub(super) fn query_members(&mut self, integration: IntegrationId) {
         let rows = self.user_rows();
-        let users = &self.m.users;
-        MemberQuery {
+        let users = &mut self.m.users;
+        let query = MemberQuery {
             filter: users.filter,
             search: users.search.value().trim().to_owned(),
             offset: users.top.saturating_sub(rows.max(LEAST / 3)),
             limit: (rows * 4).max(LEAST),
-        }
-    }
-
-    pub(super) fn query_members(&mut self, integration: IntegrationId) {
-        let query = self.query();
-        if self.m.users.load == Load::Never {
-            self.m.users.load = Load::Loading;
+        };
+        if users.load == Load::Never {
+            users.load = Load::Loading;
         }
         self.ask_latest(Topic::Members, Ask::QueryMembers { integration, query });
     }
@@ -126,9 +122,7 @@ impl Turn<'_> {
         let end = users.offset + u64::try_from(users.rows.len()).unwrap_or(0);
         let needed = (users.top + rows).min(users.total);
         let is_loaded = users.top >= users.offset && needed <= end;
-        let is_wanted = !is_loaded && users.load == Load::Ready && !self.m.busy.has(&Topic::Members);
-        // The same question would get the same answer.
-        if is_wanted && self.m.users.shown.as_ref() != Some(&self.query()) {
+        if !is_loaded && users.load == Load::Ready && !self.m.busy.has(&Topic::Members) {
             self.query_now();
         }
         let rows = usize::from(self.m.painted.sizes.list_rows).max(1);

@@ -1,0 +1,183 @@
+//! What the console learns without asking: changes of the store, and of the call budget.
+
+use std::{collections::HashMap, time::Duration};
+
+use super::{Runtime, answer::is_open, lock};
+use crate::{
+    app::event::{Event, FeedBatch, RoomNews},
+    core::{
+        ids::{ChatId, IntegrationId},
+        integration::Live,
+    },
+    service::{self, IntegrationView, LiveMode},
+};
+
+/// News come at most so often; what is faster is gathered. The first is told at once.
+const NEWS_PAUSE: Duration = Duration::from_millis(33);
+/// How long to wait after the store failed.
+const STORE_PAUSE: Duration = Duration::from_secs(1);
+/// The budget is told at most so often.
+const QUOTA_PAUSE: Duration = Duration::from_secs(1);
+/// Messages of one batch: more than any screen shows at once.
+const MOST_MESSAGES: usize = 200;
+
+/// Follows the store.
+pub(super) async fn feed(runtime: Runtime) {
+    let deck = &runtime.inner.deck;
+    let mut lives = HashMap::new();
+    live(&runtime, &mut lives).await;
+    let head = loop {
+        match deck.head().await {
+            Ok(head) => break head,
+            Err(fault) => {
+                runtime.tell(Event::Noticed(Box::new(fault))).await;
+                tokio::time::sleep(STORE_PAUSE).await;
+            }
+        }
+    };
+    let mut follow = deck.follow(head);
+    let mut is_away = false;
+    loop {
+        match follow.next().await {
+            Ok(batch) => {
+                is_away = false;
+                if batch.live || batch.integrations || batch.reload {
+                    live(&runtime, &mut lives).await;
+                }
+                let open = runtime.focus().room;
+                runtime.tell(Event::FeedArrived(Box::new(news(batch, open.as_ref())))).await;
+                tokio::time::sleep(NEWS_PAUSE).await;
+            }
+            Err(fault) => {
+                // Told once, not each second.
+                if !std::mem::replace(&mut is_away, true) {
+                    runtime.tell(Event::Noticed(Box::new(fault))).await;
+                }
+                tokio::time::sleep(STORE_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// What of a batch the console shows.
+fn news(batch: service::FeedBatch, open: Option<&ChatId>) -> FeedBatch {
+    let room = open.and_then(|chat| room_news(&batch, chat));
+    FeedBatch {
+        integrations: batch.integrations,
+        members: batch.members,
+        rooms: !batch.rooms.is_empty() || !batch.messages.is_empty(),
+        operations: batch.operations,
+        is_reload: batch.reload,
+        room,
+    }
+}
+
+fn room_news(batch: &service::FeedBatch, chat: &ChatId) -> Option<RoomNews> {
+    let mut messages: Vec<_> =
+        batch.messages.iter().filter(|message| message.body.chat_id == *chat).cloned().collect();
+    messages.sort_by(|a, b| a.place().cmp(&b.place()));
+    let left_out = messages.len().saturating_sub(MOST_MESSAGES);
+    messages.drain(..left_out);
+    let seams: Vec<_> = batch.seams.iter().filter(|seam| seam.chat_id == *chat).cloned().collect();
+    let outgoing: Vec<_> = batch.outgoing.iter().filter(|own| own.chat_id == *chat).cloned().collect();
+    let members = batch.rooms.iter().any(|room| is_open(Some(chat), room));
+    if messages.is_empty() && seams.is_empty() && outgoing.is_empty() && !members {
+        return None;
+    }
+    let left_out = u64::try_from(left_out).unwrap_or(u64::MAX);
+    Some(RoomNews { chat_id: chat.clone(), messages, left_out, seams, outgoing, members })
+}
+
+/// Tells the connections that changed, and takes part in those that are new.
+async fn live(runtime: &Runtime, told: &mut HashMap<IntegrationId, Live>) {
+    let views = match runtime.inner.deck.integrations().await {
+        Ok(views) => views,
+        Err(fault) => return runtime.tell(Event::Noticed(Box::new(fault))).await,
+    };
+    runtime.join_live(&views);
+    for view in views {
+        let (integration, live) = (view.integration.id, view.live);
+        if told.get(&integration) != Some(&live) {
+            told.insert(integration.clone(), live.clone());
+            runtime.tell(Event::LiveChanged { integration, live: Box::new(live) }).await;
+        }
+    }
+}
+
+/// Follows the call budget of the integration in use.
+pub(super) async fn quota(runtime: Runtime) {
+    let mut changes = runtime.inner.deck.watch_quota();
+    while changes.changed().await.is_ok() {
+        if let Some(integration) = runtime.focus().integration {
+            match runtime.inner.deck.quota(&integration).await {
+                Ok(report) => runtime.tell(Event::QuotaChanged(Box::new(report))).await,
+                // The pane asks by itself and shows the fault; here nobody looks.
+                Err(fault) => tracing::debug!(%fault, "the call budget"),
+            }
+        }
+        tokio::time::sleep(QUOTA_PAUSE).await;
+    }
+}
+
+impl Runtime {
+    /// Takes part in the connections of all integrations that have one.
+    pub(super) fn join_live(&self, views: &[IntegrationView]) {
+        let mut live = lock(&self.inner.live);
+        for view in views.iter().filter(|view| view.integration.app.is_some()) {
+            let id = &view.integration.id;
+            if !live.contains_key(id) {
+                live.insert(id.clone(), self.inner.deck.go_live(id, LiveMode::TakePart));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::{
+        ids::Seq,
+        message::{Message, NewMessage, Sender, SenderKind, Via},
+        time::Timestamp,
+    };
+
+    fn message(n: i64, chat: &str) -> Message {
+        let body = NewMessage {
+            chat_id: chat.parse().unwrap(),
+            message_id: format!("om_{n:04}").parse().unwrap(),
+            root_id: None,
+            parent_id: None,
+            thread_id: None,
+            sender: Sender { id: "ou_1".into(), name: None, kind: SenderKind::User },
+            msg_type: "text".into(),
+            content: String::new(),
+            mentions: Vec::new(),
+            created_at: Timestamp::from_ms(n),
+            updated_at: None,
+            edited: false,
+            recalled: false,
+        };
+        Message { seq: Seq(n), body, via: Via::Live, reactions: Vec::new() }
+    }
+
+    #[test]
+    fn a_flood_keeps_its_newest_messages_and_counts_the_rest() {
+        let chat: ChatId = "oc_1".parse().unwrap();
+        let mut messages: Vec<Message> = (0..500).rev().map(|n| message(n, "oc_1")).collect();
+        messages.push(message(999, "oc_2"));
+        let batch = service::FeedBatch { messages, ..service::FeedBatch::default() };
+        let room = news(batch, Some(&chat)).room.unwrap();
+        assert_eq!((room.messages.len(), room.left_out), (200, 300));
+        assert_eq!(room.messages.first().unwrap().seq, Seq(300));
+        assert_eq!(room.messages.last().unwrap().seq, Seq(499));
+    }
+
+    #[test]
+    fn other_rooms_only_change_the_list() {
+        let chat: ChatId = "oc_1".parse().unwrap();
+        let batch =
+            service::FeedBatch { messages: vec![message(1, "oc_2")], ..service::FeedBatch::default() };
+        let news = news(batch, Some(&chat));
+        assert!(news.rooms && news.room.is_none());
+    }
+}
