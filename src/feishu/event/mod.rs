@@ -2,6 +2,7 @@
 
 pub mod crypto;
 mod door;
+mod either;
 #[cfg(test)]
 mod tests;
 mod wire;

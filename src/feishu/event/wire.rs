@@ -12,7 +12,10 @@ use crate::core::{
 };
 
 use super::super::{answer::Text, endpoint::reaction::Operator};
-use super::{CardAction, ChatType, Event, EventError, Incoming, Person};
+use super::{
+    CardAction, ChatType, Event, EventError, Incoming, Person,
+    either::{AnyId, Content},
+};
 
 /// Any body that the platform posts or sends down the long connection.
 #[derive(Deserialize, Default)]
@@ -131,8 +134,7 @@ struct MessageWire<'a> {
     chat_type: Text<'a>,
     #[serde(borrow)]
     message_type: Text<'a>,
-    #[serde(borrow)]
-    content: Option<&'a RawValue>,
+    content: Content,
     #[serde(borrow)]
     mentions: Option<Vec<MentionWire<'a>>>,
 }
@@ -142,8 +144,7 @@ struct MessageWire<'a> {
 struct MentionWire<'a> {
     #[serde(borrow)]
     key: Text<'a>,
-    #[serde(borrow)]
-    id: Option<&'a RawValue>,
+    id: AnyId,
     #[serde(borrow)]
     name: Text<'a>,
 }
@@ -306,7 +307,16 @@ fn malformed(error: serde_json::Error) -> EventError {
 
 impl<'a> Envelope<'a> {
     pub(super) fn read(payload: &'a [u8]) -> Result<Self, EventError> {
-        serde_json::from_slice(payload).map_err(malformed)
+        // Checked as UTF-8 once: the reader of slices would do so for each text.
+        let text = std::str::from_utf8(payload).map_err(|error| EventError::Malformed(error.to_string()))?;
+        // An encrypted body is one text of base64: no need to look for anything else in it.
+        let sealed = text.strip_prefix(r#"{"encrypt":"#).and_then(|rest| rest.strip_suffix("\"}"));
+        if let Some(sealed) = sealed.and_then(|rest| rest.strip_prefix('"'))
+            && !sealed.bytes().any(|byte| matches!(byte, b'"' | b'\\'))
+        {
+            return Ok(Self { encrypt: Text(Some(Cow::Borrowed(sealed))), ..Self::default() });
+        }
+        serde_json::from_str(text).map_err(malformed)
     }
 
     /// The challenge, when this is the verification of a URL.
@@ -445,7 +455,7 @@ fn message(event: MessageEvent<'_>) -> Result<NewMessage, &'static str> {
             kind: SenderKind::parse(sender.sender_type.as_str()),
         },
         msg_type: wire.message_type.as_str().to_owned(),
-        content: wire.content.map(text_of).unwrap_or_default().into_owned(),
+        content: wire.content.0,
         mentions: wire.mentions.unwrap_or_default().into_iter().map(mention).collect(),
         created_at: wire.create_time.time().ok_or("create_time")?,
         updated_at: wire.update_time.time(),
@@ -454,24 +464,13 @@ fn message(event: MessageEvent<'_>) -> Result<NewMessage, &'static str> {
     })
 }
 
-/// A content is JSON text; anything else where text belongs is kept as its JSON.
-fn text_of(raw: &RawValue) -> Cow<'_, str> {
-    match serde_json::from_str::<Text<'_>>(raw.get()) {
-        Ok(Text(Some(text))) => text,
-        _ if raw.get() == "null" => Cow::Borrowed(""),
-        _ => Cow::Borrowed(raw.get()),
-    }
-}
-
-/// The id is an object here and a string in REST; either is taken.
 fn mention(wire: MentionWire<'_>) -> Mention {
     let key = wire.key.as_str().to_owned();
-    let id = wire.id.map(RawValue::get).map(|raw| match serde_json::from_str::<Ids<'_>>(raw) {
-        Ok(ids) => ids.best().to_owned(),
-        Err(_) => serde_json::from_str::<Text<'_>>(raw).unwrap_or_default().as_str().to_owned(),
-    });
-    let id = id.filter(|id| !id.is_empty());
-    let id = id.unwrap_or_else(|| if key == "@_all" { "all".to_owned() } else { String::new() });
+    let id = match wire.id.0 {
+        id if !id.is_empty() => id,
+        _ if key == "@_all" => "all".to_owned(),
+        none => none,
+    };
     Mention { key, id, name: wire.name.as_str().to_owned() }
 }
 
