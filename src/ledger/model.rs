@@ -1,6 +1,8 @@
 //! The promise, in virtual time: a server that counts sliding windows, processes that pull with all their
 //! might, delays below the guard.
 
+#![allow(clippy::cast_possible_truncation, reason = "small numbers of a test")]
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
