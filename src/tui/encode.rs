@@ -72,8 +72,11 @@ impl Encoder {
     /// Scrolls a region; the rows that come in are blank.
     pub fn scroll(&mut self, shift: Shift) {
         self.reset_style();
-        let letter = if shift.is_up { 'S' } else { 'T' };
-        self.put(format_args!("\x1b[{};{}r\x1b[{}{letter}\x1b[r", shift.top + 1, shift.bottom, shift.rows));
+        // A line feed at the last line of the region, or a reverse index at its first: every terminal knows
+        // these, while some know nothing of SU and SD.
+        let (edge, step) = if shift.is_up { (shift.bottom, "\n") } else { (shift.top + 1, "\x1bM") };
+        let steps = step.repeat(usize::from(shift.rows));
+        self.put(format_args!("\x1b[{};{}r\x1b[{edge}H{steps}\x1b[r", shift.top + 1, shift.bottom));
         // Setting a region moves the cursor home, but not everywhere.
         self.at = None;
     }
