@@ -2,7 +2,13 @@
 //!
 //! `cargo bench --bench ledger`. Figures are printed beside their floor or limit, never asserted.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::cast_precision_loss, clippy::indexing_slicing, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::cast_precision_loss,
+    clippy::indexing_slicing,
+    missing_docs
+)]
 
 use std::{
     path::Path,

@@ -1,12 +1,19 @@
 //! What the tests of the simulator share: a bare HTTP client with a token.
-
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "a test fails by panicking"
+)]
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 use larkdeck::sim::{Access, Scenario, Sim, SimOptions};
 use serde_json::{Value, json};
 
 /// A running simulator and a client.
-pub struct Desk {
+pub(crate) struct Desk {
     pub sim: Sim,
     pub access: Access,
     pub http: reqwest::Client,
@@ -14,11 +21,11 @@ pub struct Desk {
 }
 
 impl Desk {
-    pub async fn still() -> Self {
+    pub(crate) async fn still() -> Self {
         Self::start(Scenario::still().unwrap()).await
     }
 
-    pub async fn start(scenario: Scenario) -> Self {
+    pub(crate) async fn start(scenario: Scenario) -> Self {
         // Another test of the process may have been first.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let sim = Sim::start(SimOptions { seed: Some(1), ..SimOptions::local(scenario) }).await.unwrap();
@@ -29,23 +36,23 @@ impl Desk {
         desk
     }
 
-    pub async fn token(&self) -> String {
+    pub(crate) async fn token(&self) -> String {
         let body = json!({"app_id": self.access.app_id, "app_secret": self.access.app_secret});
         let answer = self.post_raw("/open-apis/auth/v3/tenant_access_token/internal", &body).await;
         answer["tenant_access_token"].as_str().unwrap().to_owned()
     }
 
-    pub async fn post_raw(&self, path: &str, body: &Value) -> Value {
+    pub(crate) async fn post_raw(&self, path: &str, body: &Value) -> Value {
         let url = format!("{}{path}", self.access.base_url);
         self.http.post(url).body(body.to_string()).send().await.unwrap().json().await.unwrap()
     }
 
-    pub fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
+    pub(crate) fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
         let url = format!("{}{path}", self.access.base_url);
         self.http.request(method.parse().unwrap(), url).bearer_auth(&self.token)
     }
 
-    pub async fn call(&self, method: &str, path: &str, body: &Value) -> Value {
+    pub(crate) async fn call(&self, method: &str, path: &str, body: &Value) -> Value {
         let mut request = self.request(method, path);
         if !body.is_null() {
             request =
@@ -56,28 +63,28 @@ impl Desk {
         answer.json().await.unwrap()
     }
 
-    pub async fn get(&self, path: &str) -> Value {
+    pub(crate) async fn get(&self, path: &str) -> Value {
         self.call("GET", path, &Value::Null).await
     }
 
-    pub async fn post(&self, path: &str, body: &Value) -> Value {
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Value {
         self.call("POST", path, body).await
     }
 
-    pub async fn chat(&self, name: &str) -> String {
+    pub(crate) async fn chat(&self, name: &str) -> String {
         let chats = self.sim.control().chats();
         chats.into_iter().find(|(_, known)| known == name).unwrap().0
     }
 
     /// open_ids of some people.
-    pub async fn people(&self) -> Vec<String> {
+    pub(crate) async fn people(&self) -> Vec<String> {
         let chat = self.chat("alpha").await;
         let members = self.get(&format!("/open-apis/im/v1/chats/{chat}/members")).await;
         let items = members["data"]["items"].as_array().unwrap();
         items.iter().map(|item| item["member_id"].as_str().unwrap().to_owned()).collect()
     }
 
-    pub async fn send(&self, chat: &str, text: &str) -> Value {
+    pub(crate) async fn send(&self, chat: &str, text: &str) -> Value {
         let content = json!({"text": text}).to_string();
         let body = json!({"receive_id": chat, "msg_type": "text", "content": content});
         self.post("/open-apis/im/v1/messages?receive_id_type=chat_id", &body).await
@@ -85,7 +92,7 @@ impl Desk {
 }
 
 /// A multipart form: content type and body.
-pub fn form(texts: &[(&str, &str)], file: &str, data: &[u8]) -> (String, Vec<u8>) {
+pub(crate) fn form(texts: &[(&str, &str)], file: &str, data: &[u8]) -> (String, Vec<u8>) {
     let mut body = Vec::new();
     for (name, value) in texts {
         let part = format!("--xYz\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");

@@ -12,10 +12,10 @@ impl Turn<'_> {
     /// Yes. Where a name has to be typed, only with that name.
     pub(super) fn accept(&mut self) {
         let Some(Overlay::Confirm(confirm)) = self.m.overlays.last() else { return };
-        if let Some((name, typed)) = &confirm.typed_name {
-            if typed.value().trim() != name.as_str().trim() {
-                return self.toast(Level::Info, TYPE_NAME);
-            }
+        if let Some((name, typed)) = &confirm.typed_name
+            && typed.value().trim() != name.as_str().trim()
+        {
+            return self.toast(Level::Info, TYPE_NAME);
         }
         let ask = confirm.ask.clone();
         self.m.overlays.pop();

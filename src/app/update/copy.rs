@@ -73,14 +73,12 @@ impl Turn<'_> {
 
     fn selected_text(&self) -> Option<String> {
         match self.m.overlay() {
-            Some(Overlay::Member(detail)) if detail.message.is_empty() => {
-                return Some(detail.row.name.to_string());
-            }
-            Some(Overlay::Member(detail)) => return Some(detail.message.clone()),
-            Some(Overlay::Operation(operation, _)) => return Some(operation_text(operation)),
-            Some(Overlay::Fault(fault, _)) => return Some(fault_text(fault)),
-            Some(Overlay::Qr(qr)) => return Some(qr.url.clone()),
-            Some(Overlay::Plain(plain)) => return Some(plain.text.to_string()),
+            Some(Overlay::Member(detail)) if detail.message.is_empty() => Some(detail.row.name.to_string()),
+            Some(Overlay::Member(detail)) => Some(detail.message.clone()),
+            Some(Overlay::Operation(operation, _)) => Some(operation_text(operation)),
+            Some(Overlay::Fault(fault, _)) => Some(fault_text(fault)),
+            Some(Overlay::Qr(qr)) => Some(qr.url.clone()),
+            Some(Overlay::Plain(plain)) => Some(plain.text.to_string()),
             Some(Overlay::Link(flow)) => match &flow.stage {
                 LinkStage::Finished(outcome) => {
                     let lang = self.m.lang;

@@ -142,10 +142,10 @@ impl Turn<'_> {
             Field::Check if by != 0 => form.check = !form.check,
             Field::Check | Field::Save => {}
             focus => {
-                if let Some(row) = form.fields.iter_mut().find(|row| row.field == focus) {
-                    if crate::app::compose::edit_field(&mut row.input, key) {
-                        row.error = None;
-                    }
+                if let Some(row) = form.fields.iter_mut().find(|row| row.field == focus)
+                    && crate::app::compose::edit_field(&mut row.input, key)
+                {
+                    row.error = None;
                 }
             }
         }

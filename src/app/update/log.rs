@@ -54,10 +54,10 @@ impl Turn<'_> {
             log.selected = log.rows.first().map(|row| row.operation.seq);
         }
         // The selected row keeps its place on screen; at the top, new ones show.
-        if let (Some(before), Some(after)) = (before, log.position()) {
-            if log.top > 0 {
-                log.top = (log.top + after).saturating_sub(before);
-            }
+        if let (Some(before), Some(after)) = (before, log.position())
+            && log.top > 0
+        {
+            log.top = (log.top + after).saturating_sub(before);
         }
         log.load = Load::Ready;
         self.m.touch();

@@ -94,12 +94,12 @@ impl Turn<'_> {
                 self.scroll_transcript(i64::MIN / 4);
                 self.fetch_older();
             }
-            Move::Last => self.to_latest(),
+            Move::Last => self.jump_to_latest(),
         }
     }
 
     /// To the newest message, and on with it.
-    pub(super) fn to_latest(&mut self) {
+    pub(super) fn jump_to_latest(&mut self) {
         let Some(room) = self.m.room.as_mut() else { return };
         room.cursor = None;
         room.scroll = Scroll::End;
@@ -156,7 +156,7 @@ impl Turn<'_> {
     }
 
     /// To where the unread messages began.
-    pub(super) fn to_first_unread(&mut self) {
+    pub(super) fn jump_to_first_unread(&mut self) {
         let rows = transcript_rows(self.m);
         let Some(room) = self.m.room.as_mut() else { return };
         let Some(divider) = room.divider.clone() else { return };

@@ -155,12 +155,12 @@ impl Turn<'_> {
         let Some(place) = unmarked(room) else { return };
         room.read_to = Some(place.clone());
         let chat = room.chat_id.clone();
-        if let Some(row) = self.m.rooms.list.iter_mut().find(|row| row.room.chat_id == chat) {
-            if row.room.unread > 0 {
-                row.room.unread = 0;
-                row.room.mentioned = false;
-                self.m.rev += 1;
-            }
+        if let Some(row) = self.m.rooms.list.iter_mut().find(|row| row.room.chat_id == chat)
+            && row.room.unread > 0
+        {
+            row.room.unread = 0;
+            row.room.mentioned = false;
+            self.m.rev += 1;
         }
         self.ask(Topic::Read, Ask::MarkRead { chat_id: chat, place });
     }

@@ -42,15 +42,11 @@ impl Turn<'_> {
 
     fn type_in_pane(&mut self, key: Key) {
         match self.m.pane {
-            Pane::Users if self.m.users.is_searching => {
-                if edit_field(&mut self.m.users.search, key) {
-                    self.restart_search();
-                }
+            Pane::Users if self.m.users.is_searching && edit_field(&mut self.m.users.search, key) => {
+                self.restart_search();
             }
-            Pane::Rooms if self.m.rooms.is_filtering => {
-                if edit_field(&mut self.m.rooms.filter, key) {
-                    self.settle_room_selection(0);
-                }
+            Pane::Rooms if self.m.rooms.is_filtering && edit_field(&mut self.m.rooms.filter, key) => {
+                self.settle_room_selection(0);
             }
             Pane::Rooms if self.m.rooms.focus == RoomFocus::Composer => {
                 let cells = usize::from(self.m.painted.sizes.composer_cells.max(1));
@@ -161,7 +157,7 @@ impl Turn<'_> {
                 room.scroll = Scroll::End;
             }
         }
-        self.to_latest();
+        self.jump_to_latest();
     }
 
     pub(super) fn queued(&mut self, id: EffectId, outgoing: Outgoing) {

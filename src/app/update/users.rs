@@ -118,7 +118,7 @@ impl Turn<'_> {
         let rows = self.user_rows();
         let users = &mut self.m.users;
         users.top = users.top.clamp((users.cursor + 1).saturating_sub(rows), users.cursor);
-        users.top = users.top.min(users.total.saturating_sub(rows).max(0));
+        users.top = users.top.min(users.total.saturating_sub(rows));
         let end = users.offset + u64::try_from(users.rows.len()).unwrap_or(0);
         let needed = (users.top + rows).min(users.total);
         let is_loaded = users.top >= users.offset && needed <= end;
