@@ -44,7 +44,7 @@ const IN_PART: &[(&str, &str, &[&str])] = &[
 /// Crates that a module must not name: what keeps the core headless and the screen a function of the model.
 const FORBIDDEN_CRATES: &[(&str, &[&str])] = &[
     ("core", &["tokio", "reqwest", "sqlx", "ratatui", "crossterm", "axum", "hyper", "tracing"]),
-    ("ledger", &["tokio", "reqwest", "sqlx", "ratatui", "crossterm", "axum", "hyper"]),
+    ("ledger", &["reqwest", "sqlx", "ratatui", "crossterm", "axum", "hyper"]),
     ("config", &["tokio", "reqwest", "sqlx", "ratatui", "crossterm", "axum", "hyper"]),
     ("app", &["tokio", "reqwest", "sqlx", "ratatui", "crossterm", "axum", "hyper"]),
     ("tui", &["reqwest", "sqlx", "axum", "hyper"]),

@@ -311,8 +311,8 @@ fn another_boot_keeps_the_distances() {
         bucket.take(spec, 900_000_000 + index * 1000, 900_000_000);
     }
     bucket.pause(950_000_000, 900_000_000);
-    let bucket = Bucket::decode(&bucket.encode(TAG), TAG + 1, 2_000_000).unwrap();
-    assert_eq!(bucket.free_at(spec, Class::Page, 0, 2_000_000), 2_000_000 - 49_000 + 1_020_000);
+    let moved = Bucket::decode(&bucket.encode(TAG), TAG + 1, 2_000_000).unwrap();
+    assert_eq!(moved.free_at(spec, Class::Page, 0, 2_000_000), 2_000_000 - 49_000 + 1_020_000);
     // So does a clock that ran back.
     let bucket = Bucket::decode(&bucket.encode(TAG), TAG, 90_000_000).unwrap();
     assert_eq!(bucket.free_at(spec, Class::Page, 0, 90_000_000), 90_000_000 - 49_000 + 1_020_000);

@@ -109,6 +109,7 @@ pub async fn run(
         drawn_rev: None,
         wake_at: None,
         ending: None,
+        own_stop: false,
         out: Vec::new(),
         later: Vec::new(),
         theme,
@@ -158,6 +159,7 @@ struct Console<S> {
     drawn_rev: Option<u64>,
     wake_at: Option<Timestamp>,
     ending: Option<Ending>,
+    own_stop: bool,
     out: Vec<u8>,
     /// Events that effects of the terminal made.
     later: Vec<Event>,
@@ -198,6 +200,8 @@ impl<S: EffectSink> Console<S> {
                     self.take(Event::Ticked(self.clock.now()), Cause::Peer);
                 }
                 Woken::Paint => {}
+                // The group's SIGTSTP that a stop of our own sent comes back once.
+                Woken::Stop if std::mem::take(&mut self.own_stop) => {}
                 Woken::Stop => self.suspend(),
                 Woken::Resume => self.resume(),
                 Woken::End(ending) => self.ending = Some(ending),
@@ -338,7 +342,10 @@ impl<S: EffectSink> Console<S> {
 
     fn suspend(&mut self) {
         match self.term.suspend() {
-            Ok(true) => self.redraw(),
+            Ok(true) => {
+                self.own_stop = true;
+                self.redraw();
+            }
             Ok(false) => _ = self.term.write(b"\x07"),
             Err(_) => self.ending = Some(Ending::HungUp),
         }

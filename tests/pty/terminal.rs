@@ -192,6 +192,8 @@ impl Terminal {
     pub fn hang_up(&mut self) {
         self.writer = None;
         self.master = None;
+        // The reader's thread still holds the other end: the signal that the kernel would send comes from here.
+        self.signal(rustix::process::Signal::HUP);
     }
 
     /// Waits for the end of the program; its exit code.

@@ -741,18 +741,18 @@ fn any_event(kind: u8, n: u16, desk: &Desk) -> Event {
         anchor,
         seams: Vec::new(),
         outgoing: Vec::new(),
-        has_older: n % 2 == 0,
-        has_newer: n % 5 == 0,
+        has_older: n.is_multiple_of(2),
+        has_newer: n.is_multiple_of(5),
         read_to: None,
     };
     match kind % 24 {
         0 => Event::Pasted("@a\nb".repeat(usize::from(n % 900))),
         1 => Event::Resized(Size { columns: n % 200, rows: n % 60 }),
         2 => Event::Ticked(at(i64::from(n) * 700)),
-        3 => Event::FocusChanged(n % 2 == 0),
+        3 => Event::FocusChanged(n.is_multiple_of(2)),
         4 => answered(Answer::Integrations(vec![
-            integration("int_a", ImKind::Feishu, n % 2 == 0),
-            integration(if n % 3 == 0 { "int_b" } else { "int_c" }, ImKind::Lark, false),
+            integration("int_a", ImKind::Feishu, n.is_multiple_of(2)),
+            integration(if n.is_multiple_of(3) { "int_b" } else { "int_c" }, ImKind::Lark, false),
         ])),
         5 => answered(Answer::Rooms(
             (0..n % 5).map(|i| room(&format!("oc_{i}"), u32::from(n % 7), number)).collect(),
@@ -765,7 +765,7 @@ fn any_event(kind: u8, n: u16, desk: &Desk) -> Event {
                 offset: u64::from(n % 50),
                 limit: 60,
             }),
-            rows: (0..u64::from(n % 60)).map(|i| member(i, n % 2 == 0)).collect(),
+            rows: (0..u64::from(n % 60)).map(|i| member(i, n.is_multiple_of(2))).collect(),
             total: u64::from(n % 90),
             counts: MemberCounts { all: 90, linked: u64::from(n % 91) },
         })),
@@ -780,14 +780,14 @@ fn any_event(kind: u8, n: u16, desk: &Desk) -> Event {
                 left_out: u64::from(n % 11 / 10),
                 seams: Vec::new(),
                 outgoing: Vec::new(),
-                members: n % 8 == 0,
+                members: n.is_multiple_of(8),
             };
             Event::FeedArrived(Box::new(FeedBatch {
-                integrations: n % 2 == 0,
-                members: n % 3 == 0,
-                rooms: n % 4 == 0,
-                operations: n % 5 == 0,
-                is_reload: n % 50 == 0,
+                integrations: n.is_multiple_of(2),
+                members: n.is_multiple_of(3),
+                rooms: n.is_multiple_of(4),
+                operations: n.is_multiple_of(5),
+                is_reload: n.is_multiple_of(50),
                 room: Some(news),
             }))
         }
@@ -796,7 +796,7 @@ fn any_event(kind: u8, n: u16, desk: &Desk) -> Event {
             name: "Ann".into(),
             is_linked: true,
         }])),
-        15 => answered(Answer::OlderFetched { stored: u64::from(n % 2), is_start: n % 3 == 0 }),
+        15 => answered(Answer::OlderFetched { stored: u64::from(n % 2), is_start: n.is_multiple_of(3) }),
         16 => answered(Answer::Thread(vec![message("oc_1", number), message("oc_1", 3)])),
         _ => Event::KeyPressed(keys[usize::from(n) % keys.len()].parse().unwrap()),
     }
