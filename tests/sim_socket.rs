@@ -1,4 +1,11 @@
 //! The simulator's long connection, spoken to with a bare WebSocket client.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 
 mod sim;
 

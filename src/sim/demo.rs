@@ -165,8 +165,8 @@ fn member(app_id: &str, no: usize) -> RosterMember {
         Some(Flaw::NoContact) => (None, None),
         Some(Flaw::TwoPeople) => (people::person(STRANGER).email, own.mobile.clone()),
         Some(Flaw::Taken) => {
-            // Its phone alone: a second line with its email would be the same member.
-            (None, people::person(TWICE).mobile)
+            // Not its email too: a second line with that would be the same member.
+            (private(), people::person(TWICE).mobile)
         }
     };
     let team = TEAMS

@@ -45,9 +45,9 @@ fn the_demo_streams_and_every_pane_opens() {
     terminal.wait_text("10,000");
     terminal.type_keys("5");
     terminal.type_keys("1");
-    terminal.wait_text("cli_");
+    terminal.wait_text("War Room rule");
     terminal.type_keys("?");
-    terminal.wait_text("palette");
+    terminal.wait("the help", |terminal| !terminal.text().contains("War Room rule"));
     terminal.type_keys("\u{1b}");
     terminal.type_keys("q");
     assert_eq!(terminal.end(PATIENCE), 0);
