@@ -49,6 +49,8 @@ fn the_demo_streams_and_every_pane_opens() {
     terminal.type_keys("?");
     terminal.wait("the help", |terminal| !terminal.text().contains("War Room rule"));
     terminal.type_keys("\u{1b}");
+    // Apart: together they are Alt-q.
+    terminal.wait_text("War Room rule");
     terminal.type_keys("q");
     assert_eq!(terminal.end(PATIENCE), 0);
     terminal.assert_restored();
