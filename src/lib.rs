@@ -3,7 +3,7 @@
 //! `ARCHITECTURE.md` is the map. In short: `core` names the domain; `ledger` decides who may call the
 //! platform; `feishu` speaks to it; `store` keeps everything and is the bus between processes; `service`
 //! is what larkdeck does, without a screen; `app` is the console's state machine, `tui` draws it and
-//! `runtime` carries out what it asks for; `cli` is the same for scripts; `sim` is a platform to test on.
+//! `runtime` carries out what it asks for; `cli` is the same for scripts; `server` answers the platform and browsers; `sim` is a platform to test on.
 
 pub mod app;
 pub mod cli;
@@ -12,6 +12,7 @@ pub mod core;
 pub mod feishu;
 pub mod ledger;
 pub mod runtime;
+pub mod server;
 pub mod service;
 pub mod sim;
 pub mod store;

@@ -154,6 +154,13 @@ pub enum Command {
     Quota(QuotaArgs),
     /// Show the operation log: who did what to what, and what came of it
     Log(LogArgs),
+    /// Run the gateway: no screen, the three URLs of every integration, the live connections
+    ///
+    /// Answers the Web Configuration URL, the Redirect URL and the Message Card Request URL of each integration
+    /// in the store, holds the long connection where that is how events come, and writes what comes in to the
+    /// store that every console follows. The first line on stdout, with --json, is an object with the address it
+    /// listens on and the URLs. Ends with 0 when it is told to by SIGTERM, after it has finished what it accepted.
+    Serve(super::serve_args::ServeArgs),
     /// Manage the key ring that seals the secrets in the store
     #[command(subcommand)]
     Key(KeyCommand),

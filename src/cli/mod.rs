@@ -16,6 +16,8 @@ mod room;
 mod room_read;
 mod room_tail;
 mod secrets;
+mod serve;
+pub mod serve_args;
 mod setup;
 mod signal;
 mod sim;
@@ -37,16 +39,20 @@ use crate::core::error::Kind;
 
 /// How long a command may take to end once it is told to: to hand the connection over, to commit.
 const END_PATIENCE: Duration = Duration::from_secs(5);
+/// The gateway finishes requests first.
+const SERVE_END_PATIENCE: Duration = Duration::from_secs(9);
 
 /// Runs one headless command and returns the exit code of the process. Errors are on stderr by then.
 pub async fn run(global: Global, command: Command) -> u8 {
     let cancel = CancellationToken::new();
+    let is_serve = matches!(command, Command::Serve(_));
+    let patience = if is_serve { SERVE_END_PATIENCE } else { END_PATIENCE };
     let mut running = Box::pin(dispatch(global, command, cancel.clone()));
     let (result, signal) = tokio::select! {
         result = &mut running => (result, None),
         signal = signal::first() => {
             cancel.cancel();
-            (tokio::time::timeout(END_PATIENCE, running).await.unwrap_or(Ok(())), Some(signal))
+            (tokio::time::timeout(patience, running).await.unwrap_or(Ok(())), Some(signal))
         }
     };
     if let Err(error) = &result {
@@ -54,6 +60,8 @@ pub async fn run(global: Global, command: Command) -> u8 {
         _ = error.write(&mut std::io::stderr());
     }
     match (signal, result) {
+        // Being told to end is how a service ends.
+        (Some(signal::Ending::Terminate), Ok(())) if is_serve => 0,
         (Some(signal), _) => signal.exit_code(),
         (None, Ok(())) => 0,
         (None, Err(error)) => error.exit_code(),
@@ -68,7 +76,10 @@ async fn dispatch(global: Global, command: Command, cancel: CancellationToken) -
         Command::Sim(args) => return sim::run(args, cancel).await,
         _ => {}
     }
-    let setup = Setup::load(global)?;
+    let setup = match &command {
+        Command::Serve(args) => Setup::load_with(global, args.overrides())?,
+        _ => Setup::load(global)?,
+    };
     if let Err(error) = setup.start_log() {
         note(&format!("no log: {}: {error}", setup.paths.log_file().display()));
     }
@@ -88,6 +99,7 @@ async fn run_command(context: &mut Context, command: Command) -> Result<(), CliE
         Command::Quota(args) => quota::run(context, args).await,
         Command::Log(args) => log::run(context, &args).await,
         Command::Key(command) => key::run(context, command).await,
+        Command::Serve(args) => serve::run(context, &args).await,
         Command::Demo(_) | Command::Sim(_) | Command::Completions(_) | Command::Man(_) => {
             Err(CliError::new(Kind::Usage, "this command does not run without a screen"))
         }

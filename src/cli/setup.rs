@@ -28,12 +28,20 @@ impl Setup {
     /// # Errors
     /// Those of [`load`].
     pub fn load(global: Global) -> Result<Self, ConfigError> {
+        Self::load_with(global, Overrides::new())
+    }
+
+    /// As [`Self::load`], with the flags of one command besides.
+    ///
+    /// # Errors
+    /// Those of [`load`].
+    pub(super) fn load_with(global: Global, flags: Overrides) -> Result<Self, ConfigError> {
         let paths = Paths::of_user()?;
         let loaded = load(&Sources {
             named_file: global.config.clone(),
             default_file: paths.config_file(),
             environment: &environment,
-            flags: overrides(&global),
+            flags: [overrides(&global), flags].concat(),
         })?;
         Ok(Self { loaded, paths, global })
     }

@@ -20,4 +20,6 @@ pub use schema::{
     KeyOverride, LiveSettings, LogSettings, NotifySettings, Origin, QuotaSettings, SPECS, ServerSettings,
     Settings, Spec, StoreSettings, UiSettings, Warning,
 };
-pub use value::{Bell, Glyphs, LogLevel, MonthLimit, PublicUrl, RoomsFollowed, ThemeName, Zone};
+pub use value::{
+    Bell, Glyphs, ListenAddress, LogLevel, MonthLimit, PublicUrl, RoomsFollowed, ThemeName, Zone,
+};

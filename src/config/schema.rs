@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use toml::de::DeValue;
 
 use super::value::{
-    Bell, Glyphs, LogLevel, MonthLimit, PublicUrl, RoomsFollowed, ThemeName, Value as _, Zone,
+    Bell, Glyphs, ListenAddress, LogLevel, MonthLimit, PublicUrl, RoomsFollowed, ThemeName, Value as _, Zone,
 };
 use crate::core::lang::Lang;
 
@@ -132,7 +132,13 @@ settings! {
 
     /// How this larkdeck is reached from outside.
     server: ServerSettings {
-        /// The address that the three URLs of an integration begin with. Without it they cannot be shown.
+        /// Where `larkdeck serve` listens: address and port; port 0 takes a free one.
+        listen: ListenAddress = ListenAddress::default(), "LARKDECK_SERVER_LISTEN", "";
+        /// Whether `X-Forwarded-For` and `X-Forwarded-Proto` are believed. Only behind a reverse proxy that
+        /// sets them itself: anybody else could write what he likes into them.
+        trust_forwarded: bool = false, "LARKDECK_SERVER_TRUST_FORWARDED", "";
+        /// The address that the three URLs of an integration begin with; it may carry a path prefix. Without
+        /// it they cannot be shown, and `larkdeck serve` takes the address it listens on.
         public_url: Option<PublicUrl> = None, "LARKDECK_SERVER_PUBLIC_URL", "https://larkdeck.example.com";
     }
 

@@ -1,6 +1,6 @@
 //! The types of settings: how each is read from a file and from text, and how it is written.
 
-use std::{fmt, path::PathBuf};
+use std::{fmt, net::SocketAddr, path::PathBuf};
 
 use jiff::tz::TimeZone;
 use toml::de::DeValue;
@@ -469,6 +469,30 @@ impl Value for PublicUrl {
 
     fn to_toml(&self) -> Option<String> {
         Some(quoted(self.as_str()))
+    }
+}
+
+/// An address and a port to listen on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ListenAddress(pub SocketAddr);
+
+impl Default for ListenAddress {
+    fn default() -> Self {
+        Self(SocketAddr::from(([127, 0, 0, 1], 7780)))
+    }
+}
+
+impl Value for ListenAddress {
+    fn allowed() -> String {
+        "an address and a port, such as \"127.0.0.1:7780\" or \"[::]:7780\"".to_owned()
+    }
+
+    fn from_text(text: &str) -> Result<Self, String> {
+        text.parse().map(Self).map_err(|_| expected(&Self::allowed(), &quoted(text)))
+    }
+
+    fn to_toml(&self) -> Option<String> {
+        Some(quoted(&self.0.to_string()))
     }
 }
 

@@ -139,6 +139,11 @@ impl Deck {
         &self.inner.reader
     }
 
+    /// The address that the URLs of integrations begin with, where one is set.
+    pub fn public_url(&self) -> Option<&str> {
+        self.inner.settings.public_url.as_deref()
+    }
+
     /// The store below. For what needs no rule: `main` and tests.
     pub fn store(&self) -> &Store {
         &self.inner.store

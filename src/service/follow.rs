@@ -21,6 +21,9 @@ const WINDOW: u32 = 1_000;
 /// How often it is made sure that the store is still the same one.
 const GENERATION_EVERY: Duration = Duration::from_secs(5);
 
+/// Between two looks at a feed that keeps growing.
+const BREATH: Duration = Duration::from_millis(100);
+
 /// The store's changes, in order. Ends never; drop it to stop.
 pub struct Follow {
     deck: Deck,
@@ -28,6 +31,44 @@ pub struct Follow {
     cursor: Seq,
     generation: Option<String>,
     checked_at: Option<Instant>,
+}
+
+/// Tells when integrations change, whoever changes them, without reading anything else of the feed.
+pub struct IntegrationChanges {
+    deck: Deck,
+    watch: Watch,
+    cursor: Seq,
+}
+
+impl Deck {
+    /// The changes of integrations from now on.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn integration_changes(&self) -> Answer<IntegrationChanges> {
+        let watch = self.inner.store.watch();
+        Ok(IntegrationChanges { deck: self.clone(), watch, cursor: self.head().await? })
+    }
+}
+
+impl IntegrationChanges {
+    /// Waits until an integration was added, changed or removed.
+    ///
+    /// # Errors
+    /// The store's; asking again is sound.
+    pub async fn next(&mut self) -> Answer<()> {
+        loop {
+            let kind = ChangeKind::Integration;
+            let (has_changed, head) = self.deck.inner.store.changed_since(kind, self.cursor).await.told()?;
+            self.cursor = head;
+            if has_changed {
+                return Ok(());
+            }
+            self.watch.changed().await.told()?;
+            // In a flood of messages the store grows with every commit: looking now and then will do.
+            tokio::time::sleep(BREATH).await;
+        }
+    }
 }
 
 impl Deck {

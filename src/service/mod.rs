@@ -18,7 +18,7 @@ pub mod roster;
 mod view;
 
 pub use deck::{Answer, Deck, DeckOptions};
-pub use follow::Follow;
+pub use follow::{Follow, IntegrationChanges};
 pub use integration::checked_base_url;
 pub use link::plan::LinkPlan;
 pub use live::LiveHandle;

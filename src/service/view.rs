@@ -401,6 +401,8 @@ pub enum LiveMode {
     /// Holds it when nobody else does.
     #[default]
     TakePart,
+    /// Opens no connection: holds the lease only where events come by webhook alone.
+    NoSocket,
     /// Never holds it.
     FollowOnly,
 }

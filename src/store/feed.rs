@@ -125,6 +125,23 @@ impl Store {
         Ok(Seq(q("select feed_floor from store_meta where id = 1").must(&mut read).await?.int(0)?))
     }
 
+    /// Whether something of this kind has changed after `after` (or what is known of it is gone), and the head
+    /// of the feed up to which that was looked at.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub async fn changed_since(&self, kind: ChangeKind, after: Seq) -> Result<(bool, Seq), StoreError> {
+        let mut read = self.db().read("follow the feed").await?;
+        let row = q("select seq, feed_floor > $1
+                or exists (select 1 from feed where feed.seq > $1 and what = $2)
+            from store_meta where id = 1")
+        .bind(after)
+        .bind(kind.code())
+        .must(&mut read)
+        .await?;
+        Ok((row.flag(1)?, Seq(row.int(0)?)))
+    }
+
     /// The messages whose latest change is after `after`, in the order of those changes, at most `limit`;
     /// of one chat or of all.
     ///

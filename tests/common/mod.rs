@@ -1,6 +1,8 @@
 //! What the tests of the built program share: a home of its own for each, and a simulator beside it.
 #![allow(dead_code, reason = "each test binary uses its part")]
 
+pub mod http;
+
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     path::{Path, PathBuf},

@@ -21,7 +21,10 @@ use crate::{
 };
 
 use super::{
-    super::deck::{Answer, Deck, Told, lock},
+    super::{
+        deck::{Answer, Deck, Told, lock},
+        view::LiveMode,
+    },
     fill::Filler,
     gap::UNPROVEN,
     lease::{BEAT_EVERY, Follower, Held, LOOK_EVERY},
@@ -41,6 +44,7 @@ const RIVAL_PATIENCE: Duration = Duration::from_secs(5);
 pub(super) struct Keeper {
     deck: Deck,
     integration: IntegrationId,
+    mode: LiveMode,
     cancel: CancellationToken,
 }
 
@@ -63,8 +67,13 @@ struct Facts {
 }
 
 impl Keeper {
-    pub(super) const fn new(deck: Deck, integration: IntegrationId, cancel: CancellationToken) -> Self {
-        Self { deck, integration, cancel }
+    pub(super) const fn new(
+        deck: Deck,
+        integration: IntegrationId,
+        mode: LiveMode,
+        cancel: CancellationToken,
+    ) -> Self {
+        Self { deck, integration, mode, cancel }
     }
 
     /// Until cancelled.
@@ -88,6 +97,9 @@ impl Keeper {
     /// Looks at the lease once, and holds it as long as it can when it is to be had.
     async fn turn(&self, follower: &mut Follower) -> Answer<Option<End>> {
         let facts = self.facts().await?;
+        if self.mode == LiveMode::NoSocket && facts.receive != Receive::Webhook {
+            return Ok(None);
+        }
         let store = &self.deck.inner.store;
         let key = &facts.app.key;
         let row = store.observe(key).await.told()?;

@@ -28,8 +28,8 @@ impl Deck {
     /// Takes part in the live connection of an integration. Needs a tokio runtime.
     pub fn go_live(&self, integration: &IntegrationId, mode: LiveMode) -> LiveHandle {
         let cancel = self.inner.closing.child_token();
-        let task = (mode == LiveMode::TakePart).then(|| {
-            let keeper = keeper::Keeper::new(self.clone(), integration.clone(), cancel.clone());
+        let task = (mode != LiveMode::FollowOnly).then(|| {
+            let keeper = keeper::Keeper::new(self.clone(), integration.clone(), mode, cancel.clone());
             self.inner.tasks.spawn(keeper.run())
         });
         LiveHandle { cancel, task }

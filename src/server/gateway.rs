@@ -1,0 +1,25 @@
+//! What every handler works with.
+
+use crate::service::Deck;
+
+/// The shared state of the handlers, given to them as `State<Arc<Gateway>>`.
+pub(super) struct Gateway {
+    pub(super) deck: Deck,
+    /// The public URL, or the listening one where none is set; without a slash at its end.
+    public_url: String,
+}
+
+impl Gateway {
+    pub(super) fn new(deck: Deck, listening: String) -> Self {
+        let public_url = deck.public_url().map_or(listening, str::to_owned);
+        Self { deck, public_url }
+    }
+
+    /// The path of the public URL, which comes before every path that the platform and browsers are given;
+    /// empty where it has none.
+    pub(super) fn prefix(&self) -> &str {
+        let authority = self.public_url.find("://").map_or(0, |at| at + 3);
+        let after = self.public_url.get(authority..).unwrap_or_default();
+        after.find('/').and_then(|at| after.get(at..)).unwrap_or_default().trim_end_matches('/')
+    }
+}
