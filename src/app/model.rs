@@ -39,7 +39,7 @@ pub use integrations::{DetailRow, IntegrationFocus, IntegrationItem, Integration
 pub use log::{Log, LogRow};
 pub use overlay::{
     CheckState, Confirm, ConfirmAsk, Field, Form, FormField, Help, HelpRow, LinkFlow, LinkStage, Overlay,
-    Palette, PaletteRow, PlainText, Qr, REACTIONS, React,
+    Palette, PaletteRow, PlainText, Qr, React,
 };
 pub use quota::Quota;
 pub use room::{

@@ -125,10 +125,20 @@ fn overrides(global: &Global) -> Overrides {
 /// This process as the other consoles see it.
 pub fn this_process() -> Holder {
     let user = ["USER", "LOGNAME"].into_iter().filter_map(environment).find(|name| !name.is_empty());
-    // Without a name in the environment (cron, containers) the number has to do.
-    let user = user.unwrap_or_else(|| format!("uid{}", rustix::process::getuid().as_raw()));
+    // Cron and containers leave no name in the environment.
+    let uid = rustix::process::getuid().as_raw();
+    let user = user.or_else(|| listed_name(uid)).unwrap_or_else(|| format!("uid{uid}"));
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     Holder { user, host, pid: std::process::id() }
+}
+
+/// The name of `uid` in the host's own list of users.
+fn listed_name(uid: u32) -> Option<String> {
+    let list = std::fs::read_to_string("/etc/passwd").ok()?;
+    let mut lines = list.lines().map(|line| line.split(':'));
+    let mut fields =
+        lines.find(|fields| fields.clone().nth(2).and_then(|id| id.parse().ok()) == Some(uid))?;
+    fields.next().filter(|name| !name.is_empty()).map(str::to_owned)
 }
 
 /// What a command works with.

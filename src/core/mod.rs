@@ -1,5 +1,6 @@
 //! The names of the domain. No I/O, no async runtime, no terminal.
 
+pub mod emoji;
 pub mod error;
 pub mod ids;
 pub mod integration;

@@ -16,7 +16,7 @@ use crate::{
 pub struct Integrations {
     /// How far the list is.
     pub load: Load,
-    /// All of them, as the store orders them.
+    /// All of them: those with an app first, by name.
     pub items: Vec<IntegrationItem>,
     /// The one whose details are shown.
     pub selected: Option<IntegrationId>,

@@ -98,6 +98,16 @@ pub enum HelpRow {
     },
 }
 
+impl HelpRow {
+    /// Why the command cannot be used now.
+    pub const fn disabled(&self) -> Option<Phrase> {
+        match self {
+            Self::Entry { disabled, .. } => *disabled,
+            Self::Title(_) => None,
+        }
+    }
+}
+
 /// The command palette.
 #[derive(Debug, Clone)]
 pub struct Palette {
@@ -309,22 +319,6 @@ pub struct React {
     pub message_id: MessageId,
     /// Who wrote it and how it begins.
     pub excerpt: SafeText,
-    /// The selected one of [`REACTIONS`].
+    /// The selected one of [`CHOICES`](crate::core::emoji::CHOICES).
     pub selected: usize,
 }
-
-/// Reactions to choose from: the platform's emoji type, and how it looks.
-pub const REACTIONS: &[(&str, &str)] = &[
-    ("THUMBSUP", "👍"),
-    ("OK", "👌"),
-    ("DONE", "✅"),
-    ("OnIt", "🏃"),
-    ("Get", "🙋"),
-    ("THANKS", "🙏"),
-    ("APPLAUSE", "👏"),
-    ("HEART", "❤️"),
-    ("LAUGH", "😆"),
-    ("CRY", "😢"),
-    ("Alarm", "⏰"),
-    ("CrossMark", "❌"),
-];

@@ -22,7 +22,11 @@ use crate::{
 
 impl Turn<'_> {
     pub(super) fn take_integrations(&mut self, rows: Vec<IntegrationRow>) {
-        let items: Vec<IntegrationItem> = rows.into_iter().map(IntegrationItem::new).collect();
+        let mut items: Vec<IntegrationItem> = rows.into_iter().map(IntegrationItem::new).collect();
+        // Those that larkdeck speaks to come first; the others are names in the War Room rule.
+        items.sort_by_cached_key(|item| {
+            (item.row.integration.app.is_none(), item.name.as_str().to_lowercase(), item.id().clone())
+        });
         let pane = &mut self.m.integrations;
         if pane.items != items || pane.load != Load::Ready {
             let position = pane.position().unwrap_or(0);

@@ -1,11 +1,14 @@
 //! Overlays: opening, closing, choosing.
 
 use super::Turn;
-use crate::app::{
-    busy::Topic,
-    effect::Ask,
-    keymap,
-    model::{Field, Help, LinkStage, Overlay, Palette, REACTIONS, React, RoomFocus},
+use crate::{
+    app::{
+        busy::Topic,
+        effect::Ask,
+        keymap,
+        model::{Field, Help, LinkStage, Overlay, Palette, React, RoomFocus},
+    },
+    core::emoji::CHOICES,
 };
 
 impl Turn<'_> {
@@ -91,7 +94,7 @@ impl Turn<'_> {
                 LinkStage::Finished(outcome) if row < outcome.results.len() => flow.selected = row,
                 _ => {}
             },
-            Some(Overlay::React(react)) if row < REACTIONS.len() => react.selected = row,
+            Some(Overlay::React(react)) if row < CHOICES.len() => react.selected = row,
             _ => {}
         }
     }
@@ -115,7 +118,7 @@ impl Turn<'_> {
 
     fn react(&mut self) {
         let Some(Overlay::React(react)) = self.m.overlays.pop() else { return };
-        let Some((emoji, _)) = REACTIONS.get(react.selected) else { return };
+        let Some(emoji) = CHOICES.get(react.selected) else { return };
         let ask = Ask::React {
             chat_id: react.chat_id,
             message_id: react.message_id,

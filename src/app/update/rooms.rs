@@ -67,9 +67,14 @@ impl Turn<'_> {
         if is_refresh {
             self.toast(Level::Ok, REFRESHED);
         }
-        if !self.m.is_settled {
+        // Rooms that nobody has written in yet come from a listing that is still under way.
+        let has_begun = self.m.restore.is_some() || self.m.room.is_some();
+        let has_begun = has_begun || self.m.rooms.list.iter().any(|row| row.room.last_message_at.is_some());
+        if !self.m.is_settled && has_begun {
             self.m.is_settled = true;
-            self.open_first_room();
+            if self.m.room.is_none() {
+                self.open_first_room();
+            }
         }
     }
 

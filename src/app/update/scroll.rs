@@ -245,7 +245,7 @@ impl Turn<'_> {
             }
             Some(Overlay::Link(flow)) => super::link::move_results(flow, rows, sizes.overlay_rows),
             Some(Overlay::React(react)) => {
-                react.selected = step(react.selected, rows, crate::app::model::REACTIONS.len());
+                react.selected = step(react.selected, rows, crate::core::emoji::CHOICES.len());
             }
             Some(Overlay::Form(_) | Overlay::Confirm(_) | Overlay::Qr(_)) | None => {}
         }

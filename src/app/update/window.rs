@@ -159,14 +159,16 @@ impl Maker {
         };
         match &item.body {
             ItemBody::Message(message) => {
-                if message.quote.is_some() {
+                if message.quote.is_some() && !before.is_some_and(|before| is_answered_by(before, message)) {
                     rows.push(LineRow::Quote);
                 }
                 rows.extend(texts(&message.text));
                 if !message.reactions.is_empty() {
                     rows.push(LineRow::Reactions);
                 }
-                if message.replies.is_some() {
+                // A lone answer stands below with its quote: nothing is gained by announcing it.
+                let is_thread = message.thread_id.is_some();
+                if message.replies.as_ref().is_some_and(|(count, ..)| is_thread || *count > 1) {
                     rows.push(LineRow::Replies);
                 }
             }
@@ -219,6 +221,15 @@ fn is_first_unread(before: Option<&Item>, item: &Item, page: &Page<'_>) -> bool 
         Some(after) => item.key > *after && before.map_or(!page.has_older, |before| before.key <= *after),
         None => before.is_none() && !page.has_older,
     }
+}
+
+/// Whether `before`, the entry right above, is what `message` answers or another answer to the same: then the
+/// eye needs no quote.
+fn is_answered_by(before: &Item, message: &MessageItem) -> bool {
+    let Some(before) = before.message() else { return false };
+    let answered = message.parent_id.as_ref().or(message.root_id.as_ref());
+    let is_sibling = before.root_id.is_some() && before.root_id == message.root_id;
+    answered == Some(&before.message_id) || (is_sibling && message.parent_id == message.root_id)
 }
 
 fn belongs(before: &Item, item: &Item) -> bool {

@@ -20,7 +20,9 @@ use crate::{
 
 /// From this width on list and details stand side by side.
 const SPLIT_COLUMNS: u16 = 100;
-/// Cells of the list then.
+/// In a narrower one, from this height on, they stand one above the other.
+const STACK_ROWS: u16 = 16;
+/// Cells of the list side by side.
 const LIST_COLUMNS: u16 = 36;
 
 /// Draws the pane.
@@ -43,6 +45,12 @@ pub(super) fn draw(scene: &mut Scene<'_>, canvas: &mut Canvas<'_>) {
             canvas.text(LIST_COLUMNS, y, "│", scene.s(Role::Border));
         }
         details(scene, &mut canvas.sub(LIST_COLUMNS + 1, 0, w - LIST_COLUMNS - 1, h), !on_list);
+    } else if h >= STACK_ROWS {
+        // A list of integrations is short: it stands above what is said of the selected one.
+        let rows = super::rooms::rows(model.integrations.items.len() + 1).min(h / 3);
+        list(scene, &mut canvas.sub(0, 0, w, rows), on_list);
+        canvas.rule(1, w.saturating_sub(1), rows, "─", scene.s(Role::Border));
+        details(scene, &mut canvas.sub(0, rows + 1, w, h - rows - 1), !on_list);
     } else if on_list {
         list(scene, canvas, true);
     } else {
@@ -169,7 +177,7 @@ fn line_plan<'a>(row: &'a Row<'a>, is_narrow: bool, w: u16, label: u16) -> Vec<L
                 .map(|range| Line::Note(note.get(range).unwrap_or_default().to_owned()))
                 .collect()
         }
-        Row::Choice(which, name, value) if is_narrow && width(value) + label + 6 > w => {
+        Row::Choice(which, name, value) if width(value) + label + 6 > w => {
             vec![Line::Choice(*which, name, None), Line::Value(*which, value)]
         }
         Row::Choice(which, name, value) => vec![Line::Choice(*which, name, Some(value))],

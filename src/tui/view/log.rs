@@ -31,9 +31,9 @@ pub(super) fn draw(scene: &mut Scene<'_>, canvas: &mut Canvas<'_>) {
     let columns: [Column<'_>; 6] = [
         table::left(scene.t(phrase("WHEN", "时间")), 11, 11, 0),
         table::left(scene.t(phrase("RESULT", "结果")), 9, 9, 0),
-        table::left(scene.t(phrase("OPERATION", "操作")), 12, 22, 0),
-        table::left(scene.t(phrase("ON", "对象")), 10, 26, 2),
-        table::left(scene.t(phrase("WHO", "操作者")), 8, 20, 3),
+        table::left(scene.t(phrase("OPERATION", "操作")), 12, 27, 0),
+        table::left(scene.t(phrase("ON", "对象")), 10, 18, 2),
+        table::left(scene.t(phrase("WHO", "操作者")), 8, 16, 3),
         table::left(scene.t(phrase("REASON", "原因")), 20, 200, 1),
     ];
     let layout = Layout::new(&columns, w.saturating_sub(3));

@@ -19,8 +19,12 @@ use crate::{
 
 /// From this width on endpoints and features stand beside the buckets.
 const SPLIT_COLUMNS: u16 = 110;
-/// Rows of the history.
-const SPARK_ROWS: u16 = 3;
+/// Rows of the month, with the empty one below it.
+const MONTH_ROWS: u16 = 5;
+/// Rows of the history's columns.
+const SPARK_ROWS: u16 = 5;
+/// Rows of the history: a title, its columns, the time below them.
+const HISTORY_ROWS: u16 = SPARK_ROWS + 2;
 
 /// Draws the pane.
 pub(super) fn draw(scene: &mut Scene<'_>, canvas: &mut Canvas<'_>) {
@@ -59,31 +63,34 @@ const fn is_split(w: u16) -> bool {
 fn height(report: &QuotaReport, w: u16) -> u16 {
     let buckets = cells(report.buckets.len()) + 2;
     let uses = cells(report.endpoints.len()) + 2 + cells(report.features.len()) + 2;
-    let middle = if is_split(w) { buckets.max(uses) } else { buckets + uses };
-    5 + middle + SPARK_ROWS + 3
+    let left = buckets + HISTORY_ROWS;
+    MONTH_ROWS + if is_split(w) { left.max(uses) } else { left + uses }
 }
 
 fn sheet_of(scene: &Scene<'_>, canvas: &mut Canvas<'_>, report: &QuotaReport) {
     let (w, h) = (canvas.width(), canvas.height());
-    month(scene, &mut canvas.sub(1, 0, w.saturating_sub(2), 4), report);
-    let buckets_rows = cells(report.buckets.len()) + 2;
-    let uses = |scene: &Scene<'_>, canvas: &mut Canvas<'_>| {
-        let (w, h) = (canvas.width(), canvas.height());
-        let rows = cells(report.endpoints.len()) + 2;
-        endpoints(scene, &mut canvas.sub(0, 0, w, rows), report);
-        features(scene, &mut canvas.sub(0, rows, w, h.saturating_sub(rows)), report);
-    };
-    let below = h.saturating_sub(SPARK_ROWS + 2);
-    if is_split(w) {
-        let left = w / 2;
-        buckets(scene, &mut canvas.sub(1, 5, left.saturating_sub(3), below - 5), report);
-        uses(scene, &mut canvas.sub(left + 1, 5, w.saturating_sub(left + 2), below.saturating_sub(5)));
+    month(scene, &mut canvas.sub(1, 0, w.saturating_sub(2), MONTH_ROWS), report);
+    let bucket_rows = cells(report.buckets.len()) + 2;
+    let endpoint_rows = cells(report.endpoints.len()) + 2;
+    let (mut left, mut right) = if is_split(w) {
+        let half = w / 2;
+        let rest = h.saturating_sub(MONTH_ROWS);
+        ((1, half.saturating_sub(3), MONTH_ROWS), (half + 1, w.saturating_sub(half + 2), rest))
     } else {
-        buckets(scene, &mut canvas.sub(1, 5, w.saturating_sub(2), buckets_rows), report);
-        let from = 5 + buckets_rows;
-        uses(scene, &mut canvas.sub(1, from, w.saturating_sub(2), below.saturating_sub(from)));
+        let full = w.saturating_sub(2);
+        ((1, full, MONTH_ROWS), (1, full, 0))
+    };
+    buckets(scene, &mut canvas.sub(left.0, left.2, left.1, bucket_rows), report);
+    left.2 += bucket_rows;
+    right.2 = if is_split(w) { MONTH_ROWS } else { left.2 };
+    endpoints(scene, &mut canvas.sub(right.0, right.2, right.1, endpoint_rows), report);
+    right.2 += endpoint_rows;
+    let feature_rows = cells(report.features.len()) + 2;
+    features(scene, &mut canvas.sub(right.0, right.2, right.1, feature_rows), report);
+    if !is_split(w) {
+        left.2 = right.2 + feature_rows;
     }
-    history(scene, &mut canvas.sub(1, below, w.saturating_sub(2), SPARK_ROWS + 1), report);
+    history(scene, &mut canvas.sub(left.0, left.2, left.1, HISTORY_ROWS), report);
 }
 
 fn month(scene: &Scene<'_>, canvas: &mut Canvas<'_>, report: &QuotaReport) {
@@ -153,7 +160,7 @@ fn buckets(scene: &Scene<'_>, canvas: &mut Canvas<'_>, report: &QuotaReport) {
     let dim = scene.s(Role::Dim);
     let columns: [Column<'_>; 5] = [
         table::left(scene.t(phrase("RATE LIMIT", "频率限制")), 16, 22, 0),
-        table::left(scene.t(phrase("IN THE WINDOW", "窗口内")), 8, 24, 1),
+        table::left(scene.t(phrase("WINDOW", "窗口内")), 8, 24, 1),
         table::right(scene.t(phrase("USED", "已用")), 16, 0),
         table::right(scene.t(phrase("WAIT", "等待")), 5, 2),
         table::left(scene.t(phrase("PAUSED", "暂停至")), 8, 8, 3),
@@ -259,16 +266,28 @@ fn features(scene: &Scene<'_>, canvas: &mut Canvas<'_>, report: &QuotaReport) {
     }
 }
 
+/// Calls by minute, the newest at the right, over a line that says how long ago.
 fn history(scene: &Scene<'_>, canvas: &mut Canvas<'_>, report: &QuotaReport) {
     let sum: u64 = report.minutes.iter().map(|n| u64::from(*n)).sum();
     let most = report.minutes.iter().max().copied().unwrap_or_default();
-    let words = scene.fill(
-        phrase("LAST 60 MIN  {} calls · most in a minute {}", "最近 60 分钟  {} 次调用 · 单分钟最多 {}"),
-        &[&number(sum), &number(u64::from(most))],
+    let (title, figures) = (
+        scene.t(phrase("LAST 60 MIN", "最近 60 分钟")),
+        scene.fill(
+            phrase("  {} calls · most in a minute {}", "  {} 次调用 · 单分钟最多 {}"),
+            &[&number(sum), &number(u64::from(most))],
+        ),
     );
     let w = canvas.width();
-    canvas.clip(0, 0, w, &words, scene.s(Role::Title));
-    gauge::spark(canvas, (0, 1), w.min(60), SPARK_ROWS, &report.minutes, scene.s(Role::Gauge));
-    let now = scene.t(phrase("now", "现在"));
-    canvas.clip(w.min(60) + 1, SPARK_ROWS, width(now) + 1, now, scene.s(Role::Dim));
+    canvas.runs(0, 0, w, &[Run::new(title, scene.s(Role::Title)), Run::new(figures, scene.s(Role::Dim))]);
+    let minutes = cells(report.minutes.len());
+    let each = (w / minutes.max(1)).clamp(1, 3);
+    let room = (minutes * each).min(w / each * each);
+    let shown = room / each;
+    gauge::spark(canvas, (0, 1), (room, SPARK_ROWS), each, &report.minutes, scene.s(Role::Gauge));
+    let axis = SPARK_ROWS + 1;
+    canvas.rule(0, room, axis, "─", scene.s(Role::Border));
+    let ago = scene.fill(phrase("{} min ago ", "{} 分钟前 "), &[&shown]);
+    canvas.clip(0, axis, room, &ago, scene.s(Role::Dim));
+    let now = format!(" {}", scene.t(phrase("now", "现在")));
+    canvas.right(room, axis, width(&now), &now, scene.s(Role::Dim));
 }

@@ -18,8 +18,11 @@ use crate::{
 
 /// From this width on the list stands beside the transcript.
 const SPLIT_COLUMNS: u16 = 100;
-/// Cells of the list then.
-const LIST_COLUMNS: u16 = 30;
+
+/// Cells of the list then: a name needs its room, the transcript the most of it.
+fn list_columns(w: u16) -> u16 {
+    (w / 7 * 2).clamp(30, 44)
+}
 
 /// Draws the pane.
 pub(super) fn draw(scene: &mut Scene<'_>, canvas: &mut Canvas<'_>) {
@@ -28,11 +31,12 @@ pub(super) fn draw(scene: &mut Scene<'_>, canvas: &mut Canvas<'_>) {
     let has_room = model.room.is_some();
     let on_list = model.rooms.focus == RoomFocus::List || model.rooms.is_filtering || !has_room;
     if w >= SPLIT_COLUMNS && !(model.is_zoomed && has_room) {
-        list(scene, &mut canvas.sub(0, 0, LIST_COLUMNS, h), on_list);
+        let list_cells = list_columns(w);
+        list(scene, &mut canvas.sub(0, 0, list_cells, h), on_list);
         for y in 0..h {
-            canvas.text(LIST_COLUMNS, y, "│", scene.s(Role::Border));
+            canvas.text(list_cells, y, "│", scene.s(Role::Border));
         }
-        let rest = LIST_COLUMNS + 1;
+        let rest = list_cells + 1;
         let mut side = canvas.sub(rest, 0, w - rest, h);
         if has_room {
             room::draw(scene, &mut side);

@@ -8,9 +8,10 @@ use super::{Canvas, Role, Scene, words};
 use crate::{
     app::{
         action::Action,
-        model::{Divider, Item, ItemBody, ItemKey, LineRow, MessageItem, REACTIONS},
+        model::{Divider, Item, ItemBody, ItemKey, LineRow, MessageItem},
     },
     core::{
+        emoji::picture_of,
         lang::phrase,
         message::SenderKind,
         room::{Missing, Outgoing, OutgoingState, Seam},
@@ -236,10 +237,11 @@ fn message_row(
         }
         LineRow::Replies => {
             if let Some((count, last, at)) = &message.replies {
-                let words = scene.fill(
-                    phrase("{} replies · last {} {}", "{} 条回复 · 最新 {} {}"),
-                    &[count, last, &words::clock(scene, *at)],
-                );
+                let words = match count {
+                    1 => phrase("{} reply · {} {}", "{} 条回复 · {} {}"),
+                    _ => phrase("{} replies · last {} {}", "{} 条回复 · 最新 {} {}"),
+                };
+                let words = scene.fill(words, &[count, last, &words::clock(scene, *at)]);
                 line.runs(
                     layout.text,
                     0,
@@ -345,8 +347,7 @@ fn token(text: &str) -> Option<(usize, Role)> {
 fn reactions(scene: &Scene<'_>, known: &[(String, u32)]) -> Vec<Run<'static>> {
     let mut runs = Vec::new();
     for (emoji, count) in known {
-        let picture =
-            REACTIONS.iter().find(|(name, _)| name.eq_ignore_ascii_case(emoji)).map(|(_, picture)| *picture);
+        let picture = picture_of(emoji);
         let is_ascii = scene.model.glyphs == crate::app::model::Glyphs::Ascii;
         let shown: Cow<'static, str> = match picture.filter(|_| !is_ascii) {
             Some(picture) => picture.into(),
@@ -391,9 +392,6 @@ fn outgoing_row(
                 body.as_str().get(range.clone()).unwrap_or_default(),
                 dim,
             );
-        }
-        LineRow::Quote => {
-            line.clip(layout.text, 0, layout.cells, scene.t(phrase("╭ reply", "╭ 回复")), dim);
         }
         LineRow::State => {
             let (words, role) = outgoing_words(scene, &outgoing.state);

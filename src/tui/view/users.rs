@@ -144,13 +144,17 @@ fn list(scene: &mut Scene<'_>, canvas: &mut Canvas<'_>, rows: u16) {
         Filter::Unlinked => phrase("WHY NOT LINKED", "未关联原因"),
         Filter::All => phrase("LINK", "关联"),
     };
-    // The reason is what one reads here: other columns give way to it.
-    let last_cells = if canvas.width() >= 70 { 30 } else { 22 };
+    // Where somebody may be unlinked the reason is what one reads: other columns give way to it.
+    let last_cells = match (users.filter, canvas.width()) {
+        (Filter::Unlinked, 70..) => 30,
+        (_, 70..) => 24,
+        _ => 22,
+    };
     let columns: [Column<'_>; 5] = [
         table::left(scene.t(phrase("NAME", "姓名")), 8, 18, 0),
-        table::left(scene.t(phrase("EMAIL", "邮箱")), 14, 30, 2),
+        table::left(scene.t(phrase("EMAIL", "邮箱")), 18, 36, 2),
         table::left(scene.t(phrase("PHONE", "手机")), 13, 15, 3),
-        table::left(scene.t(phrase("TEAM", "团队")), 8, 16, 4),
+        table::left(scene.t(phrase("TEAM", "团队")), 10, 16, 4),
         table::left(scene.t(last), last_cells, 200, 0),
     ];
     let w = canvas.width();
@@ -219,10 +223,15 @@ fn explain(scene: &mut Scene<'_>, canvas: &mut Canvas<'_>) {
     let Some(row) = users.current().filter(|_| canvas.height() >= 3) else { return };
     let mut inside = canvas.sub(1, 1, w.saturating_sub(2), 3);
     let name = row.name.as_str();
-    let looked = row.member.looked_up_at.map_or_else(
-        || scene.t(phrase("never looked up", "从未查找")).to_owned(),
-        |at| scene.fill(phrase("looked up {}", "查找于 {}"), &[&scene.model.short_time(at)]),
-    );
+    let short = |at| scene.model.short_time(at);
+    let looked = match (&row.member.link, row.member.looked_up_at) {
+        (Some(link), _) => scene.fill(
+            phrase("linked {} · {}", "关联于 {} · {}"),
+            &[&short(link.linked_at), &scene.t(origin(link.origin))],
+        ),
+        (None, Some(at)) => scene.fill(phrase("looked up {}", "查找于 {}"), &[&short(at)]),
+        (None, None) => scene.t(phrase("never looked up", "从未查找")).to_owned(),
+    };
     let keys = [&row.phone, &row.email].into_iter().filter(|key| key.as_str() != "-");
     let keys = keys.map(ToString::to_string).collect::<Vec<_>>().join(" · ");
     let runs = [

@@ -37,19 +37,22 @@ fn filled_eighths(width: u16, used: u64, of: u64) -> u64 {
     if used > 0 { share.clamp(1, room.saturating_sub(1)) } else { 0 }
 }
 
-/// Draws values as columns of `height` rows from the row `y` down, the newest at the right end.
+/// Draws values as columns of `each` cells in a field of `width` by `height` cells at (`x`, `y`), the newest at
+/// the right end. Columns wider than a cell stand apart.
 pub fn spark(
     canvas: &mut Canvas<'_>,
     (x, y): (u16, u16),
-    width: u16,
-    height: u16,
+    (width, height): (u16, u16),
+    each: u16,
     values: &[u32],
     style: Style,
 ) {
-    let shown = values.get(values.len().saturating_sub(usize::from(width))..).unwrap_or_default();
+    let each = each.max(1);
+    let shown = values.get(values.len().saturating_sub(usize::from(width / each))..).unwrap_or_default();
     let most = u64::from(shown.iter().copied().max().unwrap_or_default()).max(1);
     let levels = u64::from(height) * 8;
-    for (value, column) in shown.iter().zip(x..) {
+    for (value, n) in shown.iter().zip(0u16..) {
+        let column = x + n * each;
         let level = (u64::from(*value) * levels).div_ceil(most).min(levels);
         for row in 0..height {
             let below = u64::from(height - 1 - row) * 8;
@@ -57,7 +60,7 @@ pub fn spark(
             let symbol =
                 usize::try_from(here).ok().and_then(|n| n.checked_sub(1)).and_then(|n| HEIGHTS.get(n));
             if let Some(symbol) = symbol {
-                canvas.text(column, y + row, symbol, style);
+                canvas.rule(column, column + each.saturating_sub(1).max(1), y + row, symbol, style);
             }
         }
     }
@@ -90,7 +93,7 @@ mod tests {
     #[test]
     fn sparks_scale_to_the_highest() {
         let mut buffer = Buffer::empty(Rect::new(0, 0, 4, 2));
-        spark(&mut Canvas::new(&mut buffer), (0, 0), 4, 2, &[9, 0, 1, 8, 16], Style::new());
+        spark(&mut Canvas::new(&mut buffer), (0, 0), (4, 2), 1, &[9, 0, 1, 8, 16], Style::new());
         let row = |y| (0..4).map(|x| buffer[(x, y)].symbol()).collect::<String>();
         assert_eq!((row(0).as_str(), row(1).as_str()), ("   █", " ▁██"));
     }

@@ -6,9 +6,13 @@ use super::{Canvas, Line, Role, Scene, text_cells, text_popup, wrap_into};
 use crate::{
     app::{
         action::Action,
-        model::{Glyphs, Qr, REACTIONS, React},
+        model::{Glyphs, Qr, React},
     },
-    core::{lang::phrase, text::SafeText},
+    core::{
+        emoji::{CHOICES, picture_of},
+        lang::phrase,
+        text::SafeText,
+    },
     tui::{
         canvas::{Run, cells, width},
         widget::popup,
@@ -73,16 +77,16 @@ pub(super) fn react(scene: &mut Scene<'_>, canvas: &mut Canvas<'_>, react: &Reac
     let is_ascii = scene.model.glyphs == Glyphs::Ascii;
     let per_row: u16 = if is_ascii { 3 } else { 6 };
     let cell = if is_ascii { 14 } else { 6 };
-    let rows = cells(REACTIONS.len()).div_ceil(per_row);
+    let rows = cells(CHOICES.len()).div_ceil(per_row);
     let place = popup::place(canvas.area(), per_row * cell + 4, rows + 5);
     let title = scene.t(phrase("React", "添加表情"));
     let mut inside = popup::open(canvas, place, title, "", looks);
     let w = inside.width();
     inside.clip(0, 0, w, react.excerpt.as_str(), scene.s(Role::Dim));
-    for ((name, picture), n) in REACTIONS.iter().zip(0u16..) {
+    for (name, n) in CHOICES.iter().zip(0u16..) {
         let (x, y) = (n % per_row * cell, 2 + n / per_row);
         let mut own = inside.sub(x, y, cell, 1);
-        let shown = if is_ascii { *name } else { *picture };
+        let shown = picture_of(name).filter(|_| !is_ascii).unwrap_or(name);
         let is_selected = usize::from(n) == react.selected;
         let style = scene.s(if is_selected { Role::Strong } else { Role::Text });
         if is_selected {
@@ -92,7 +96,7 @@ pub(super) fn react(scene: &mut Scene<'_>, canvas: &mut Canvas<'_>, react: &Reac
         own.text(2, 0, shown, style);
         scene.click(own.area(), Action::PressOverlayRow(usize::from(n)));
     }
-    let name = REACTIONS.get(react.selected).map_or("", |(name, _)| *name);
+    let name = CHOICES.get(react.selected).copied().unwrap_or_default();
     let y = inside.height().saturating_sub(1);
     inside.runs(0, y, w, &[Run::new(name, scene.s(Role::Dim))]);
 }
