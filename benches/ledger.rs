@@ -22,7 +22,8 @@ use larkdeck::{
         permit::{Call, Class, Feature, Limit, MonthClass, Outcome, PermitSource, limit},
         time::SystemClock,
     },
-    ledger::{Ledger, MonthRules},
+    ledger::MonthRules,
+    service::Ledger,
     store::permit::open_rows,
 };
 

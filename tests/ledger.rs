@@ -17,7 +17,8 @@ use larkdeck::{
         quota::{BucketUse, QuotaReport, QuotaSource},
         time::SystemClock,
     },
-    ledger::{Ledger, MonthRules},
+    ledger::MonthRules,
+    service::Ledger,
     store::permit::open_rows,
 };
 

@@ -34,7 +34,7 @@ pub(super) struct Waiter {
 
 /// One row.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Bucket {
+pub(crate) struct Bucket {
     /// Of the last permits, oldest first; the newest may lie a little ahead.
     instants: Vec<i64>,
     pub(super) waiters: Vec<Waiter>,
@@ -150,12 +150,12 @@ impl Bucket {
     }
 
     /// The newest permit or pause, to tell what stood still.
-    pub(super) fn touched(&self) -> i64 {
+    pub(crate) fn touched(&self) -> i64 {
         self.instants.last().copied().unwrap_or(0).max(self.paused_until)
     }
 
     /// Writes the row: instants as differences of four bytes.
-    pub(super) fn encode(&self, boot_tag: u64) -> Vec<u8> {
+    pub(crate) fn encode(&self, boot_tag: u64) -> Vec<u8> {
         let mut out = Writer::with_capacity(64 + 4 * self.instants.len());
         out.byte(VERSION);
         out.u64(boot_tag);
@@ -186,7 +186,7 @@ impl Bucket {
 
     /// Reads a row. After a restart of the machine, or when its clock ran back, the instants say only how far
     /// the permits were apart: the newest is then taken to be `now`.
-    pub(super) fn decode(bytes: &[u8], boot_tag: u64, now: i64) -> Result<Self, BadRow> {
+    pub(crate) fn decode(bytes: &[u8], boot_tag: u64, now: i64) -> Result<Self, BadRow> {
         let mut from = Reader::new(bytes);
         if from.byte()? != VERSION {
             return Err(BadRow::Version);

@@ -2,7 +2,7 @@
 
 /// A row that this larkdeck does not understand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum BadRow {
+pub(crate) enum BadRow {
     #[error("a rate bucket was written by another version of larkdeck: let all processes run the same")]
     Version,
     #[error("a rate bucket is damaged: end all larkdeck processes and delete ledger.db")]

@@ -22,46 +22,46 @@ pub const CARD: &[Limit] = &[limit(10, 1)];
 pub const WEBHOOK: &[Limit] = &[limit(100, 60), limit(5, 1)];
 
 /// Names of the four of R56-R59, in the order in which reports begin.
-pub(super) const FIRST: [(&str, &[Limit]); 4] =
+pub(crate) const FIRST: [(&str, &[Limit]); 4] =
     [("app", APP), ("send", SENDS), ("webhook", WEBHOOK), ("receiver", RECEIVER)];
 
 /// A platform's clock and network may differ by so much between two calls before they look closer together
 /// than a window: 20 ms for each second of it. One part in 50 is what 98 % of a limit leaves over.
-pub(super) const fn guard_us(window: Duration) -> i64 {
+pub(crate) const fn guard_us(window: Duration) -> i64 {
     micros(window) / 50
 }
 
 /// Microseconds, at most some 290,000 years of them.
 #[expect(clippy::cast_possible_truncation, reason = "windows and pauses are far shorter")]
-pub(super) const fn micros(time: Duration) -> i64 {
+pub(crate) const fn micros(time: Duration) -> i64 {
     time.as_micros() as i64
 }
 
 /// One rate bucket that a call needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct BucketSpec {
+pub(crate) struct BucketSpec {
     /// Which row; see [`key`].
-    pub(super) key: String,
+    pub(crate) key: String,
     /// What must hold in it.
-    pub(super) limits: &'static [Limit],
+    pub(crate) limits: &'static [Limit],
     /// Bulk work takes its share of it in steps, so that a page never finds a whole window spent at once.
-    pub(super) is_paced: bool,
+    pub(crate) is_paced: bool,
 }
 
 impl BucketSpec {
     /// As reports and refusals call it.
-    pub(super) fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         name(&self.key)
     }
 }
 
 /// What all keys of an app begin with.
-pub(super) fn prefix(app: &AppKey) -> String {
+pub(crate) fn prefix(app: &AppKey) -> String {
     format!("{}|{}|", app.base_url, app.app_id)
 }
 
 /// The bucket's name in its key: without the app, and for targets without the target.
-pub(super) fn name(key: &str) -> &str {
+pub(crate) fn name(key: &str) -> &str {
     let rest = key.splitn(3, '|').nth(2).unwrap_or(key);
     match rest.split_once('|') {
         Some(("endpoint", endpoint)) => endpoint,
@@ -76,17 +76,17 @@ fn key(prefix: &str, kind: &str, of: &str) -> String {
 }
 
 /// The key of the bucket of a call's endpoint.
-pub(super) fn endpoint_key(call: &Call) -> String {
+pub(crate) fn endpoint_key(call: &Call) -> String {
     key(&prefix(&call.app), "endpoint", call.endpoint)
 }
 
 /// The key of the bucket of all sends.
-pub(super) fn sends_key(call: &Call) -> String {
+pub(crate) fn sends_key(call: &Call) -> String {
     key(&prefix(&call.app), "send", "")
 }
 
 /// The bucket of a call's target.
-pub(super) fn target_spec(call: &Call) -> Option<BucketSpec> {
+pub(crate) fn target_spec(call: &Call) -> Option<BucketSpec> {
     let (kind, of, limits) = match call.target.as_ref()? {
         Target::Receiver(id) => ("receiver", id, RECEIVER),
         Target::PatchedMessage(id) => ("message", id, PATCHED_MESSAGE),
@@ -97,7 +97,7 @@ pub(super) fn target_spec(call: &Call) -> Option<BucketSpec> {
 }
 
 /// Every bucket that a call needs, in the one order in which they are locked.
-pub(super) fn specs(call: &Call) -> Vec<BucketSpec> {
+pub(crate) fn specs(call: &Call) -> Vec<BucketSpec> {
     let prefix = prefix(&call.app);
     let spec = |kind, limits, is_paced| BucketSpec { key: key(&prefix, kind, ""), limits, is_paced };
     let mut specs = vec![spec("app", APP, true)];
@@ -111,6 +111,6 @@ pub(super) fn specs(call: &Call) -> Vec<BucketSpec> {
 }
 
 /// Whether nobody waits for a single call of the class.
-pub(super) const fn is_bulk(class: Class) -> bool {
+pub(crate) const fn is_bulk(class: Class) -> bool {
     matches!(class, Class::Linking | Class::Fill | Class::Decoration)
 }

@@ -1,19 +1,18 @@
-//! The call budget: who may call the platform, and when. Decisions are pure functions over the rows that
-//! all processes share ([`crate::core::permit_rows`]); [`Ledger`] asks for them on behalf of this process.
+//! The call budget: who may call the platform, and when. All of it is pure functions over the rows that all
+//! processes share ([`crate::core::permit_rows`]), with the clock injected; the service asks them on behalf of
+//! its process.
 
-mod actor;
-mod bucket;
+pub(crate) mod bucket;
 mod clock;
 mod codec;
-mod handle;
 pub mod limits;
 #[cfg(test)]
 mod model;
-mod month;
-mod notes;
-mod report;
-mod round;
+pub(crate) mod month;
+pub(crate) mod notes;
+pub(crate) mod report;
+pub(crate) mod round;
+pub(crate) mod tally;
 
 pub use clock::{BootClock, MachineClock};
-pub use handle::Ledger;
 pub use month::MonthRules;

@@ -12,7 +12,7 @@ use crate::core::{
 };
 
 /// Days whose pace the forecast goes on with.
-pub(super) const PACE_DAYS: i64 = 7;
+pub(crate) const PACE_DAYS: i64 = 7;
 const DAY_MS: i64 = 86_400_000;
 
 /// What is set about the month.
@@ -34,17 +34,17 @@ impl Default for MonthRules {
 
 impl MonthRules {
     /// The day of `at`: days since 1970-01-01 on the calendar of the zone.
-    pub(super) fn day(&self, at: Timestamp) -> i64 {
+    pub(crate) fn day(&self, at: Timestamp) -> i64 {
         day_of(at.in_zone(&self.zone).date())
     }
 
     /// The first day of the month of `at`.
-    pub(super) fn month_day(&self, at: Timestamp) -> i64 {
+    pub(crate) fn month_day(&self, at: Timestamp) -> i64 {
         day_of(at.in_zone(&self.zone).date().first_of_month())
     }
 
     /// The first instant of the month after that of `at`.
-    pub(super) fn resets_at(&self, at: Timestamp) -> Timestamp {
+    pub(crate) fn resets_at(&self, at: Timestamp) -> Timestamp {
         let next = at.in_zone(&self.zone).date().first_of_month().saturating_add(1.month());
         self.starts_at(next)
     }
@@ -68,7 +68,7 @@ fn day_of(date: Date) -> i64 {
 
 /// Why the month forbids a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum MonthDenial {
+pub(crate) enum MonthDenial {
     /// It is used up.
     Exhausted,
     /// The rest is for paging.
@@ -77,22 +77,22 @@ pub(super) enum MonthDenial {
 
 /// The month while a round decides.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Month(pub(super) MonthFound);
+pub(crate) struct Month(pub(crate) MonthFound);
 
 impl Month {
     /// Calls that count, with the official figure where there is one.
-    pub(super) fn used(&self) -> u64 {
+    pub(crate) fn used(&self) -> u64 {
         u64::try_from(self.0.counts.counted.saturating_add(self.0.base)).unwrap_or(0)
     }
 
     /// Counts one call more.
-    pub(super) fn count(&mut self) {
+    pub(crate) fn count(&mut self) {
         self.0.counts.counted += 1;
     }
 
     /// Whether a call that counts is forbidden. The set limit never stops a page, since it may be out of date:
     /// only the platform's word does.
-    pub(super) fn denial(&self, rules: &MonthRules, class: Class) -> Option<MonthDenial> {
+    pub(crate) fn denial(&self, rules: &MonthRules, class: Class) -> Option<MonthDenial> {
         if self.0.is_closed {
             return Some(MonthDenial::Exhausted);
         }
@@ -104,7 +104,7 @@ impl Month {
     }
 
     /// As a screen shows it; `days` are those of the last days, for the pace.
-    pub(super) fn shown(&self, rules: &MonthRules, days: &[DayTally], now: Timestamp) -> MonthUse {
+    pub(crate) fn shown(&self, rules: &MonthRules, days: &[DayTally], now: Timestamp) -> MonthUse {
         let used = self.used();
         let is_over = self.0.is_closed || rules.limit.is_some_and(|limit| used >= limit);
         let count = |value: i64| u64::try_from(value).unwrap_or(0);

@@ -3,16 +3,13 @@
 
 use std::time::{Duration, Instant};
 
-use tokio::sync::oneshot;
-
 use super::{
-    actor::{add_day, add_minute, day_tally, granted},
-    handle::Settled,
     limits::{endpoint_key, micros, sends_key, target_spec},
     round::Buckets,
+    tally::{add_day, add_minute, day_tally, granted},
 };
 use crate::core::{
-    permit::{Call, LimitScope, MonthClass, Outcome},
+    permit::{Call, LimitScope, MonthClass, Outcome, Permit},
     permit_rows::{Counts, RowsChanged},
 };
 
@@ -22,17 +19,17 @@ const LATE: Duration = Duration::from_millis(1);
 const PAUSE_MAX: Duration = Duration::from_secs(3600);
 
 /// What is kept of a permit that was given.
-pub(super) struct Booked {
+pub(crate) struct Booked {
     /// Its instant in the buckets.
-    pub(super) at: i64,
-    pub(super) keys: Vec<String>,
-    pub(super) day: i64,
-    pub(super) minute: i64,
+    pub(crate) at: i64,
+    pub(crate) keys: Vec<String>,
+    pub(crate) day: i64,
+    pub(crate) minute: i64,
 }
 
 /// How long an endpoint's calls usually take here: mean and mean deviation, as TCP keeps them.
 #[derive(Debug, Default)]
-pub(super) struct Pulse {
+pub(crate) struct Pulse {
     mean_us: i64,
     deviation_us: i64,
     calls: u32,
@@ -57,18 +54,22 @@ impl Pulse {
 }
 
 /// One call that ended.
-pub(super) struct Note {
+pub(crate) struct Note {
     call: Call,
     outcome: Outcome,
     booked: Booked,
     /// How much later than its instant it left or arrived, at most.
     late: Option<Duration>,
-    written: Option<oneshot::Sender<()>>,
 }
 
 impl Note {
-    pub(super) fn of(settled: Settled, booked: Booked, pulse: &mut Pulse) -> Self {
-        let Settled { permit, outcome, at, written } = settled;
+    pub(crate) fn of(
+        permit: Permit,
+        outcome: Outcome,
+        at: Instant,
+        booked: Booked,
+        pulse: &mut Pulse,
+    ) -> Self {
         let left: Instant = permit.left_at.unwrap_or(permit.granted_at);
         let waited = left.saturating_duration_since(permit.granted_at);
         // Where an answer took much longer than usual, the request may have been under way for as long.
@@ -77,25 +78,25 @@ impl Note {
             _ => Duration::ZERO,
         };
         let late = waited + strayed;
-        Self { call: permit.call, outcome, booked, late: (late > LATE).then_some(late), written }
+        Self { call: permit.call, outcome, booked, late: (late > LATE).then_some(late) }
     }
 
     /// Whether others may go at once because of it, or somebody waits for it.
-    pub(super) fn is_urgent(&self) -> bool {
+    pub(crate) fn is_urgent(&self) -> bool {
         self.outcome != Outcome::Done
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.outcome == Outcome::Done && self.late.is_none()
     }
 
     /// The buckets that it changes.
-    pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &str> {
         self.booked.keys.iter().map(String::as_str)
     }
 
     /// Writes it into the rows.
-    pub(super) fn apply(
+    pub(crate) fn apply(
         &self,
         buckets: &mut Buckets,
         changed: &mut RowsChanged,
@@ -147,17 +148,5 @@ impl Note {
                 Counts { failed: 1, ..taken }
             }
         }
-    }
-
-    /// Tells who waits for it that it is written.
-    pub(super) fn written(self) {
-        if let Some(written) = self.written {
-            let _ = written.send(());
-        }
-    }
-
-    /// Lets who waits for it go on: it could not be written yet.
-    pub(super) fn give_up_telling(&mut self) {
-        self.written = None;
     }
 }

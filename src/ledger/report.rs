@@ -18,18 +18,18 @@ use super::{
 };
 
 /// Minutes of history that a report shows.
-pub(super) const MINUTES: i64 = 60;
+pub(crate) const MINUTES: i64 = 60;
 
 /// When a report is made.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Now {
-    pub(super) wall: Timestamp,
-    pub(super) boot_us: i64,
-    pub(super) boot_tag: u64,
+pub(crate) struct Now {
+    pub(crate) wall: Timestamp,
+    pub(crate) boot_us: i64,
+    pub(crate) boot_tag: u64,
 }
 
 /// Puts the report together.
-pub(super) fn report(
+pub(crate) fn report(
     app: &AppKey,
     rows: &ReportRows,
     rules: &MonthRules,

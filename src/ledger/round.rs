@@ -12,7 +12,7 @@ use super::{
 
 /// Permits are given so far ahead of their instant; their calls sleep until then. So one commit serves
 /// several calls and no timer has to be exact; but nobody who comes later can go before them.
-pub(super) const HORIZON_US: i64 = 40_000;
+pub(crate) const HORIZON_US: i64 = 40_000;
 /// A process looks again so long before the instant that it computed.
 const LEAD_US: i64 = 12_000;
 /// After so long it looks whether a higher class is done that should have been.
@@ -20,15 +20,15 @@ const LOOK_AGAIN_US: i64 = 25_000;
 
 /// The rows of a decision, by key.
 #[derive(Debug, Default)]
-pub(super) struct Buckets(BTreeMap<String, (Bucket, bool)>);
+pub(crate) struct Buckets(BTreeMap<String, (Bucket, bool)>);
 
 impl Buckets {
-    pub(super) fn insert(&mut self, key: String, bucket: Bucket) {
+    pub(crate) fn insert(&mut self, key: String, bucket: Bucket) {
         self.0.insert(key, (bucket, false));
     }
 
     /// To change it: it will be written.
-    pub(super) fn change(&mut self, key: &str) -> &mut Bucket {
+    pub(crate) fn change(&mut self, key: &str) -> &mut Bucket {
         if !self.0.contains_key(key) {
             self.0.insert(key.to_owned(), (Bucket::default(), true));
         }
@@ -37,12 +37,12 @@ impl Buckets {
         bucket
     }
 
-    pub(super) fn get(&self, key: &str) -> Option<&Bucket> {
+    pub(crate) fn get(&self, key: &str) -> Option<&Bucket> {
         self.0.get(key).map(|(bucket, _)| bucket)
     }
 
     /// Those that were changed.
-    pub(super) fn changed(&self) -> impl Iterator<Item = (&String, &Bucket)> {
+    pub(crate) fn changed(&self) -> impl Iterator<Item = (&String, &Bucket)> {
         self.0.iter().filter(|(_, (_, is_changed))| *is_changed).map(|(key, (bucket, _))| (key, bucket))
     }
 
@@ -53,18 +53,18 @@ impl Buckets {
 
 /// A call that waits.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Ask<'a> {
-    pub(super) class: Class,
-    pub(super) specs: &'a [BucketSpec],
+pub(crate) struct Ask<'a> {
+    pub(crate) class: Class,
+    pub(crate) specs: &'a [BucketSpec],
     /// Not after this.
-    pub(super) deadline: Option<i64>,
+    pub(crate) deadline: Option<i64>,
     /// Which of the months it counts against.
-    pub(super) month: Option<usize>,
+    pub(crate) month: Option<usize>,
 }
 
 /// What is decided about a call. Buckets are named by their place in the call's specs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(crate) enum Verdict {
     /// It goes at that instant.
     Goes { at: i64 },
     /// It waits for that bucket, until then at least.
@@ -77,16 +77,16 @@ pub(super) enum Verdict {
 
 /// The outcome of a round.
 #[derive(Debug, Default)]
-pub(super) struct Round {
+pub(crate) struct Round {
     /// In the order of the asks.
-    pub(super) verdicts: Vec<Verdict>,
+    pub(crate) verdicts: Vec<Verdict>,
     /// When to look again.
-    pub(super) wake_at: Option<i64>,
+    pub(crate) wake_at: Option<i64>,
 }
 
 /// Decides about `asks`, which are in the order of their class and then of their arrival, for the process
 /// `me`, and writes the permits and the waiters down.
-pub(super) fn decide(
+pub(crate) fn decide(
     buckets: &mut Buckets,
     months: &mut [Month],
     rules: &MonthRules,

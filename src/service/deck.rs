@@ -23,11 +23,10 @@ use crate::{
         time::{Clock, Timestamp},
     },
     feishu::{Client, Network},
-    ledger::Ledger,
     store::{OperationQuery, Reader, Store},
 };
 
-use super::{member::Roster, view::*};
+use super::{member::Roster, permit::Ledger, view::*};
 
 /// What a service call answers.
 pub type Answer<T> = Result<T, Fault>;

@@ -4,7 +4,7 @@ use std::{fmt, path::PathBuf, sync::Arc};
 
 use jiff::tz::TimeZone;
 
-use super::{Access, Deck, DeckOptions, DeckSettings, deck::Told};
+use super::{Access, Deck, DeckOptions, DeckSettings, Ledger, deck::Told};
 use crate::{
     core::{
         error::Fault,
@@ -13,7 +13,7 @@ use crate::{
         time::{Clock, Timestamp},
     },
     feishu::Network,
-    ledger::{Ledger, MonthRules},
+    ledger::MonthRules,
     store::{
         Store, StoreOptions, StoreUrl,
         key::{KeyInfo, KeyRing, KeySource},

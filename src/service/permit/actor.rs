@@ -12,24 +12,25 @@ use tokio::{
     time::sleep,
 };
 
-use super::{
-    bucket::Bucket,
-    clock::BootClock,
-    handle::{Held, Message, Settled, Waiting},
-    limits::{BucketSpec, guard_us, micros, name},
-    month::{Month, MonthDenial, MonthRules, PACE_DAYS},
-    notes::{Booked, Note, Pulse},
-    report::{self, MINUTES},
-    round::{Ask, Buckets, Round, Verdict, decide},
-};
-use crate::core::{
-    ids::AppKey,
-    permit::{Call, Denied, MonthClass, Permit},
-    permit_rows::{
-        BucketRow, Counts, DayTally, MinuteTally, PermitRows, RowsAsked, RowsAway, RowsChanged, RowsFound,
+use super::handle::{Held, Message, Settled, Waiting};
+use crate::{
+    core::{
+        ids::AppKey,
+        permit::{Denied, MonthClass, Permit},
+        permit_rows::{BucketRow, PermitRows, RowsAsked, RowsAway, RowsChanged, RowsFound},
+        quota::QuotaReport,
+        time::{Clock, Timestamp},
     },
-    quota::QuotaReport,
-    time::{Clock, Timestamp},
+    ledger::{
+        BootClock, MonthRules,
+        bucket::Bucket,
+        limits::{self, BucketSpec, guard_us, micros, name},
+        month::{Month, MonthDenial, PACE_DAYS},
+        notes::{Booked, Note, Pulse},
+        report::{self, MINUTES},
+        round::{Ask, Buckets, Round, Verdict, decide},
+        tally::{add_day, add_minute, day_tally, granted},
+    },
 };
 
 /// A call may spend half of the smallest guard here; the other half is the network's.
@@ -70,6 +71,8 @@ struct Core {
     boot: Arc<dyn BootClock>,
     waiting: Vec<Waiting>,
     notes: Vec<Note>,
+    /// Who waits until the notes are written.
+    unwritten: Vec<oneshot::Sender<()>>,
     booked: HashMap<i64, Booked>,
     last_id: i64,
     pulses: HashMap<&'static str, Pulse>,
@@ -105,6 +108,7 @@ impl Actor {
             boot,
             waiting: Vec::new(),
             notes: Vec::new(),
+            unwritten: Vec::new(),
             booked: HashMap::new(),
             last_id: 0,
             pulses: HashMap::new(),
@@ -186,7 +190,7 @@ impl Actor {
         let month_day = core.rules.month_day(wall);
         let from_day = month_day.min(core.rules.day(wall) - PACE_DAYS);
         let from_minute = wall.ms().div_euclid(60_000) - MINUTES;
-        let prefix = super::limits::prefix(app);
+        let prefix = limits::prefix(app);
         let rows = self.rows.report(app, &prefix, from_day, from_minute, month_day).await?;
         let now = report::Now { wall, boot_us: core.boot.now_us(), boot_tag: core.boot.boot_tag() };
         report::report(app, &rows, &core.rules, now).map_err(|bad| RowsAway { reason: bad.to_string() })
@@ -298,9 +302,10 @@ impl Core {
     }
 
     fn settle(&mut self, settled: Settled) {
-        let Some(booked) = self.booked.remove(&settled.permit.id) else { return };
-        let pulse = self.pulses.entry(settled.permit.call.endpoint).or_default();
-        let note = Note::of(settled, booked, pulse);
+        let Settled { permit, outcome, at, written } = settled;
+        let Some(booked) = self.booked.remove(&permit.id) else { return };
+        let pulse = self.pulses.entry(permit.call.endpoint).or_default();
+        let note = Note::of(permit, outcome, at, booked, pulse);
         if note.is_urgent() {
             self.is_due = true;
         } else if note.is_empty() {
@@ -311,6 +316,7 @@ impl Core {
         }
         if self.notes.len() < NOTES_MAX {
             self.notes.push(note);
+            self.unwritten.extend(written);
         }
     }
 
@@ -444,8 +450,9 @@ impl Core {
     }
 
     fn forget_notes(&mut self) {
-        for note in self.notes.drain(..) {
-            note.written();
+        self.notes.clear();
+        for written in self.unwritten.drain(..) {
+            let _ = written.send(());
         }
     }
 
@@ -455,7 +462,8 @@ impl Core {
         for waiting in self.waiting.drain(..) {
             let _ = waiting.reply.send(Err(Denied::StoreAway { reason: away.reason.clone() }));
         }
-        self.notes.iter_mut().for_each(Note::give_up_telling);
+        // Who waits for a note goes on: it could not be written yet.
+        self.unwritten.clear();
         if !self.notes.is_empty() {
             self.wake_at = Some(self.clock.instant() + AWAY_RETRY);
         }
@@ -464,39 +472,6 @@ impl Core {
 
 fn closed() -> Denied {
     Denied::StoreAway { reason: "the call ledger is closed".to_owned() }
-}
-
-/// How a call counts when its permit is given.
-pub(super) fn granted(call: &Call) -> Counts {
-    match call.month {
-        MonthClass::Counted => Counts { counted: 1, ..Counts::default() },
-        MonthClass::Exempt => Counts { exempt: 1, ..Counts::default() },
-    }
-}
-
-pub(super) fn day_tally(call: &Call, day: i64, counts: Counts) -> DayTally {
-    DayTally { app: call.app.clone(), day, endpoint: call.endpoint.to_owned(), feature: call.feature, counts }
-}
-
-/// Adds to the day's line, where there is one already.
-pub(super) fn add_day(days: &mut Vec<DayTally>, tally: DayTally) {
-    let same = days.iter_mut().find(|day| {
-        day.day == tally.day
-            && day.feature == tally.feature
-            && day.endpoint == tally.endpoint
-            && day.app == tally.app
-    });
-    match same {
-        Some(day) => day.counts += tally.counts,
-        None => days.push(tally),
-    }
-}
-
-pub(super) fn add_minute(minutes: &mut Vec<MinuteTally>, app: &AppKey, minute: i64, calls: i64) {
-    match minutes.iter_mut().find(|row| row.minute == minute && row.app == *app) {
-        Some(row) => row.calls += calls,
-        None => minutes.push(MinuteTally { app: app.clone(), minute, calls }),
-    }
 }
 
 async fn until(clock: &dyn Clock, at: Option<Instant>) {

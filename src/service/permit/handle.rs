@@ -4,19 +4,17 @@ use std::{sync::Arc, time::Instant};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::{
-    actor::Actor,
-    clock::{BootClock, MachineClock},
-    limits,
-    month::MonthRules,
-};
-use crate::core::{
-    error::{Fault, Kind},
-    ids::{AppKey, TenantKey},
-    permit::{BoxFuture, Call, Denied, Outcome, Permit, PermitSource},
-    permit_rows::{PermitRows, RowsAway},
-    quota::QuotaReport,
-    time::Clock,
+use super::actor::Actor;
+use crate::{
+    core::{
+        error::{Fault, Kind},
+        ids::{AppKey, TenantKey},
+        permit::{BoxFuture, Call, Denied, Outcome, Permit, PermitSource},
+        permit_rows::{PermitRows, RowsAway},
+        quota::QuotaReport,
+        time::Clock,
+    },
+    ledger::{BootClock, MachineClock, MonthRules, limits},
 };
 
 /// Messages to the actor that may stand in line.
