@@ -85,12 +85,26 @@ impl Deck {
                 Imported::Added(_) => report.added += 1,
                 Imported::Updated(_) => report.updated += 1,
                 Imported::Unchanged(_) => report.unchanged += 1,
+                Imported::SameName(id) => {
+                    report.unchanged += 1;
+                    let reason = format!("taken for the member {id} by its name alone");
+                    report.warnings.push(LineNote { line, reason });
+                }
                 Imported::EmailTaken(owner) => report
                     .rejected
                     .push(LineNote { line, reason: format!("the email belongs to the member {owner}") }),
+                Imported::Unclear(members) => {
+                    let members: Vec<&str> = members.iter().map(MemberId::as_str).collect();
+                    let reason = format!(
+                        "it may be the member {} or a new one: give the id or an email",
+                        members.join(" or ")
+                    );
+                    report.rejected.push(LineNote { line, reason });
+                }
             }
         }
         report.rejected.sort_by_key(|note| note.line);
+        report.warnings.sort_by_key(|note| note.line);
         Ok(report)
     }
 

@@ -6,6 +6,7 @@ use super::{
     Store, StoreError,
     db::Tx,
     feed::ChangeKind,
+    known::{self, Known, Plan},
     sql::{Bulk, Conn, Query, Row, Value, q},
 };
 use crate::core::{
@@ -53,7 +54,7 @@ fn read(row: &Row) -> Result<Member, StoreError> {
 /// A member as an import or a form gives it. Already checked: a name, a phone in E.164.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemberRow {
-    /// Given by the source; `None`: matched by email, else a new member with an id made here.
+    /// Given by the source; `None`: known by email, else by name and phone, else a new member.
     pub id: Option<MemberId>,
     /// Name.
     pub name: String,
@@ -83,8 +84,12 @@ pub enum Imported {
     Updated(MemberId),
     /// The member was so already.
     Unchanged(MemberId),
+    /// The member was so already; the row has nothing but its name to tell by, and only that one has it.
+    SameName(MemberId),
     /// Its email belongs to the member named, who has another id.
     EmailTaken(MemberId),
+    /// It may be one of these members, or a new one: nothing was written.
+    Unclear(Vec<MemberId>),
 }
 
 /// Changes of a member; `None` stays, `Some(None)` empties.
@@ -114,7 +119,7 @@ fn pack(id: &MemberId, member: &Stored) -> String {
 }
 
 /// How addresses are compared.
-fn email_key(email: &str) -> String {
+pub(super) fn email_key(email: &str) -> String {
     email.trim().to_lowercase()
 }
 
@@ -141,12 +146,15 @@ struct Roster {
 }
 
 impl Roster {
-    async fn load(conn: &mut Conn, rows: &[MemberRow]) -> Result<Self, StoreError> {
+    async fn load<'a>(
+        conn: &mut Conn,
+        rows: impl Iterator<Item = &'a MemberRow> + Clone,
+    ) -> Result<Self, StoreError> {
         let by_id = Bulk::list("select id, name, email, phone, team from member where id in", "");
         let by_email = Bulk::list("select id, name, email, phone, team from member where email_key in", "");
-        let ids = rows.iter().filter_map(|row| row.id.as_ref()).map(Value::from).collect();
+        let ids = rows.clone().filter_map(|row| row.id.as_ref()).map(Value::from).collect();
         let emails =
-            rows.iter().filter_map(|row| row.email.as_deref()).map(|email| email_key(email).into()).collect();
+            rows.filter_map(|row| row.email.as_deref()).map(|email| email_key(email).into()).collect();
         let mut found = by_id.all(conn, ids).await?;
         found.extend(by_email.all(conn, emails).await?);
         let mut roster = Self::default();
@@ -211,8 +219,8 @@ fn new_member_id() -> Result<MemberId, StoreError> {
 }
 
 impl Store {
-    /// Adds and updates members by id, else by email (without regard to case); absent fields of a row empty
-    /// nothing. In chunks, each one transaction. Answers in the order of `rows`.
+    /// Adds and updates members by id, else by email (without regard to case), else by name and phone; absent
+    /// fields of a row empty nothing. In chunks, each one transaction. Answers in the order of `rows`.
     ///
     /// # Errors
     /// The engine's: chunks before it are done.
@@ -222,27 +230,38 @@ impl Store {
         mode: ImportMode,
     ) -> Result<Vec<Imported>, StoreError> {
         let rows: Vec<MemberRow> = rows.into_iter().map(cleaned).collect();
+        let mut plan = self.plan(&rows).await?;
         let mut answers = Vec::with_capacity(rows.len());
-        for (number, chunk) in rows.chunks(IMPORT_ROWS).enumerate() {
-            match mode {
-                ImportMode::DryRun => {
-                    let mut read = self.db().read("compare the members").await?;
-                    let mut roster = Roster::load(&mut read, chunk).await?;
-                    for row in chunk {
-                        answers.push(roster.take(row)?.0);
-                    }
-                }
-                ImportMode::Apply => {
-                    if number > 0 {
-                        super::pause().await;
-                    }
-                    let mut tx = self.db().write("import members").await?;
-                    answers.extend(import_chunk(&mut tx, chunk).await?);
-                    tx.commit().await?;
-                }
+        while let Some(left) = rows.get(answers.len()..).filter(|left| !left.is_empty()) {
+            let start = answers.len();
+            let chunk = left.get(..IMPORT_ROWS).unwrap_or(left);
+            if mode == ImportMode::DryRun {
+                let mut read = self.db().read("compare the members").await?;
+                answers.extend(take_chunk(&mut read, &plan, start, chunk).await?.0);
+                continue;
             }
+            if start > 0 {
+                super::pause().await;
+            }
+            let mut tx = self.db().write("import members").await?;
+            let by_name = chunk.iter().any(known::is_keyless);
+            if by_name && known::newest(&mut tx).await? != plan.seen {
+                // Somebody else has changed members meanwhile: a row may be one of them.
+                drop(tx);
+                plan = self.plan(&rows).await?;
+                continue;
+            }
+            let (done, writes) = take_chunk(&mut tx, &plan, start, chunk).await?;
+            plan.seen = write_chunk(&mut tx, writes).await?.unwrap_or(plan.seen);
+            tx.commit().await?;
+            answers.extend(done);
         }
         Ok(answers)
+    }
+
+    async fn plan(&self, rows: &[MemberRow]) -> Result<Plan, StoreError> {
+        let mut read = self.db().read("compare the members").await?;
+        Plan::make(&mut read, rows).await
     }
 
     /// Adds one member.
@@ -252,7 +271,7 @@ impl Store {
     pub async fn add_member(&self, row: MemberRow) -> Result<MemberId, StoreError> {
         let row = cleaned(row);
         let mut tx = self.db().write("add the member").await?;
-        let mut roster = Roster::load(&mut tx, std::slice::from_ref(&row)).await?;
+        let mut roster = Roster::load(&mut tx, std::iter::once(&row)).await?;
         let taken = |what, value: Option<&str>| {
             Err(StoreError::MemberTaken { what, value: value.unwrap_or_default().to_owned() })
         };
@@ -427,28 +446,52 @@ impl Store {
     }
 }
 
-async fn import_chunk(tx: &mut Tx<'_>, chunk: &[MemberRow]) -> Result<Vec<Imported>, StoreError> {
-    let mut roster = Roster::load(tx, chunk).await?;
-    let mut answers = Vec::with_capacity(chunk.len());
+/// Members that are to be written: whether each is new.
+type Writes = Vec<(MemberId, Stored, bool)>;
+
+/// What becomes of the rows of a chunk, which begins at the row `start` of the file.
+async fn take_chunk(
+    conn: &mut Conn,
+    plan: &Plan,
+    start: usize,
+    chunk: &[MemberRow],
+) -> Result<(Vec<Imported>, Writes), StoreError> {
+    let rows: Vec<(MemberRow, Option<&Known>)> = (start..)
+        .zip(chunk)
+        .map(|(place, row)| {
+            let known = plan.get(place);
+            let id = match known {
+                Some(Known::Is(id) | Known::ByName(id)) => Some(id.clone()),
+                _ => row.id.clone(),
+            };
+            (MemberRow { id, ..row.clone() }, known)
+        })
+        .collect();
+    let mut roster = Roster::load(conn, rows.iter().map(|(row, _)| row)).await?;
+    let mut answers = Vec::with_capacity(rows.len());
     let mut writes = Vec::new();
-    for row in chunk {
-        let (answer, member) = roster.take(row)?;
-        if let Some(member) = member {
-            match &answer {
-                Imported::Added(id) => writes.push((id.clone(), member, true)),
-                Imported::Updated(id) => writes.push((id.clone(), member, false)),
-                Imported::Unchanged(_) | Imported::EmailTaken(_) => {}
-            }
+    for (row, known) in &rows {
+        if let Some(Known::Unclear(members)) = known {
+            answers.push(Imported::Unclear(members.clone()));
+            continue;
         }
-        answers.push(answer);
+        let (answer, member) = roster.take(row)?;
+        match (&answer, member) {
+            (Imported::Added(id), Some(member)) => writes.push((id.clone(), member, true)),
+            (Imported::Updated(id), Some(member)) => writes.push((id.clone(), member, false)),
+            _ => {}
+        }
+        answers.push(match (answer, known) {
+            (Imported::Unchanged(id), Some(Known::ByName(_))) => Imported::SameName(id),
+            (answer, _) => answer,
+        });
     }
-    write_chunk(tx, writes).await?;
-    Ok(answers)
+    Ok((answers, writes))
 }
 
-/// Writes members, new (`true`) and changed ones, under one number of the feed.
-async fn write_chunk(tx: &mut Tx<'_>, members: Vec<(MemberId, Stored, bool)>) -> Result<(), StoreError> {
-    let Some((first, _, _)) = members.first() else { return Ok(()) };
+/// Writes members, new and changed ones, under one number of the feed, which it answers.
+async fn write_chunk(tx: &mut Tx<'_>, members: Writes) -> Result<Option<Seq>, StoreError> {
+    let Some((first, _, _)) = members.first() else { return Ok(None) };
     let key = if members.len() == 1 { first.as_str() } else { "" };
     let seq = tx.tell(ChangeKind::Member, key, None).await?;
     let insert = Bulk::rows(
@@ -477,7 +520,7 @@ async fn write_chunk(tx: &mut Tx<'_>, members: Vec<(MemberId, Stored, bool)>) ->
         }
     }
     insert.run(tx, values).await?;
-    Ok(())
+    Ok(Some(seq))
 }
 
 async fn update(tx: &mut Tx<'_>, id: &MemberId, member: &Stored, seq: Seq) -> Result<(), StoreError> {

@@ -12,6 +12,7 @@ mod feed;
 mod ingest;
 mod integration;
 pub mod key;
+mod known;
 mod lease;
 mod link;
 mod member;

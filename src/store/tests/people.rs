@@ -179,3 +179,19 @@ async fn names_are_told_only_when_they_are_news() {
     assert_eq!(known.len(), 2);
     assert_eq!(known[0].name.as_deref(), Some("李雷"));
 }
+
+#[tokio::test]
+async fn two_that_import_the_same_names_at_once_make_them_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let (one, two) = (open(folder.path()).await, open(folder.path()).await);
+    let id = integration(&one).await;
+    let rows: Vec<MemberRow> = (0..1500).map(|n| row(None, &format!("Member {}", n % 1000), None)).collect();
+    let (first, second) = tokio::join!(
+        one.import_members(rows.clone(), ImportMode::Apply),
+        two.import_members(rows.clone(), ImportMode::Apply)
+    );
+    let added =
+        |answers: &[Imported]| answers.iter().filter(|answer| matches!(answer, Imported::Added(_))).count();
+    assert_eq!(added(&first.unwrap()) + added(&second.unwrap()), 1500);
+    assert_eq!(one.member_counts(&id).await.unwrap().all, 1500);
+}
