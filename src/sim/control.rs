@@ -1,5 +1,7 @@
 //! The hand on a running simulator, for tests, benches and the demo.
 
+mod login;
+
 use std::{sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
@@ -11,6 +13,8 @@ use super::{
     social::Draft,
     world::{Actor, World},
 };
+
+pub use self::login::PersonChange;
 
 /// Who says what, where.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -163,9 +167,9 @@ impl Control {
         let no = no.ok_or_else(|| unknown("card", message_id))?;
         let person = match who {
             "" => None,
-            name => {
-                Some(self.shared.peek(|world| world.someone(name)).ok_or_else(|| unknown("person", name))?)
-            }
+            name => Some(
+                self.shared.peek(|world| world.someone(0, name)).ok_or_else(|| unknown("person", name))?,
+            ),
         };
         self.shared.press(no, person).await.ok_or_else(|| unknown("card", message_id))
     }
@@ -279,9 +283,20 @@ impl Control {
 }
 
 impl World {
-    /// A person by open_id of the app under test, or by name.
-    fn someone(&self, text: &str) -> Option<usize> {
-        self.person_by_id(0, text, IdType::Open).or_else(|| self.people.by_name(text))
+    /// The number of an app; empty: the app under test.
+    pub(super) fn app_named(&self, app_id: &str) -> Result<usize, SimError> {
+        if app_id.is_empty() {
+            return Ok(0);
+        }
+        let found = self.apps.iter().position(|app| app.is_callable && app.plan.app_id == app_id);
+        found.ok_or_else(|| unknown("app", app_id))
+    }
+
+    /// A person by the open_id that `app` knows, by email or by name.
+    pub(super) fn someone(&self, app: usize, text: &str) -> Option<usize> {
+        self.person_by_id(app, text, IdType::Open)
+            .or_else(|| self.people.by_email(text))
+            .or_else(|| self.people.by_name(text))
     }
 
     fn speak(&mut self, speech: &Speech) -> Result<String, SimError> {
@@ -289,7 +304,7 @@ impl World {
         let sender = if speech.who.is_empty() {
             self.chats.get(chat).and_then(|chat| chat.members.first()).map(|no| Actor::Person(*no))
         } else {
-            self.someone(&speech.who).map(Actor::Person).or_else(|| self.actor(&speech.who))
+            self.someone(0, &speech.who).map(Actor::Person).or_else(|| self.actor(&speech.who))
         };
         let sender = sender.ok_or_else(|| unknown("person", &speech.who))?;
         let parent = match &speech.reply_to {

@@ -11,7 +11,7 @@ use hyper::{
 use serde_json::{Value, json};
 
 use super::{
-    SimError, Speech,
+    PersonChange, SignIn, SimError, Speech,
     control::Control,
     fault::Fault,
     http::{Body, json_response, read_body},
@@ -53,6 +53,30 @@ pub(super) async fn answer(shared: &Arc<Shared>, request: Request<Incoming>, pat
         ("POST", "push") => {
             control.push_event(text("event_type"), body.get("event").cloned().unwrap_or_default());
             json_response(200, &json!({"ok": null}))
+        }
+        ("POST", "redirect") => {
+            let urls = body.get("urls").and_then(Value::as_array).into_iter().flatten();
+            let urls: Vec<&str> = urls.filter_map(Value::as_str).collect();
+            result(control.set_redirect_urls(text("app_id"), &urls))
+        }
+        ("POST", "sign_in") => match serde_json::from_value::<SignIn>(body.clone()) {
+            Ok(sign_in) => {
+                control.set_sign_in(Some(sign_in));
+                json_response(200, &json!({"ok": null}))
+            }
+            Err(error) => bad(&error),
+        },
+        ("DELETE", "sign_in") => {
+            control.set_sign_in(None);
+            json_response(200, &json!({"ok": null}))
+        }
+        ("POST", "consent/end") => result(control.end_consent(text("who"))),
+        ("POST", "person") => {
+            let change = body.get("change").cloned().unwrap_or_default();
+            match serde_json::from_value::<PersonChange>(change) {
+                Ok(change) => result(control.change_person(text("who"), &change)),
+                Err(error) => bad(&error),
+            }
         }
         ("POST", "drop") => {
             control.drop_connections();

@@ -10,7 +10,7 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use hyper::{
-    Request, Response, StatusCode,
+    Method, Request, Response, StatusCode,
     body::{Body as _, Frame, Incoming},
     header::{AUTHORIZATION, CONTENT_DISPOSITION, CONTENT_TYPE, HOST, HeaderValue},
     server::conn::http1,
@@ -27,6 +27,7 @@ use super::{
     api::{Call, Refusal, Reply, Route, Spec, refuse, route},
     desk,
     fault::{self, FaultKind},
+    oauth,
     shared::Shared,
     socket,
 };
@@ -146,7 +147,11 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respo
         format!("{day}{}", world.dice.hex32().to_uppercase())
     });
     let path = request.uri().path().to_owned();
-    let mut response = if let Some(api) = path.strip_prefix("/open-apis/") {
+    let mut response = if path == "/open-apis/authen/v1/authorize" && is_browser(request.method()) {
+        oauth::authorize(&shared, request, &log_id).await?
+    } else if is_token_path(&path) && request.method() == Method::POST {
+        oauth::token(&shared, request, &log_id).await?
+    } else if let Some(api) = path.strip_prefix("/open-apis/") {
         call(&shared, request, api, &log_id).await?
     } else if path == "/callback/ws/endpoint" {
         discover(&shared, request, &log_id).await?
@@ -163,6 +168,15 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respo
         }
     }
     Ok(response)
+}
+
+fn is_browser(method: &Method) -> bool {
+    method == Method::GET || method == Method::POST
+}
+
+/// The second is what the newest Python SDK calls, with the same fields.
+fn is_token_path(path: &str) -> bool {
+    matches!(path, "/open-apis/authen/v2/oauth/token" | "/oauth/v3/token")
 }
 
 fn not_found() -> Response<Body> {
@@ -203,7 +217,7 @@ fn reply_response(reply: Reply) -> Response<Body> {
 }
 
 /// What a fault makes of a call, before and after it is carried out.
-async fn before(
+pub(super) async fn before(
     shared: &Arc<Shared>,
     fault: Option<&FaultKind>,
     log_id: &str,
@@ -244,7 +258,11 @@ async fn before(
     })
 }
 
-fn after(fault: Option<&FaultKind>, mut response: Response<Body>) -> Result<Response<Body>, Dropped> {
+/// What a fault makes of the answer.
+pub(super) fn after(
+    fault: Option<&FaultKind>,
+    mut response: Response<Body>,
+) -> Result<Response<Body>, Dropped> {
     match fault {
         Some(FaultKind::LoseAnswer) => return Err(Dropped),
         Some(FaultKind::CutAnswer | FaultKind::HalfJson) => {
@@ -258,7 +276,8 @@ fn after(fault: Option<&FaultKind>, mut response: Response<Body>) -> Result<Resp
     Ok(response)
 }
 
-fn struck(shared: &Arc<Shared>, name: &str) -> Option<FaultKind> {
+/// The fault that strikes a call of the endpoint `name`, if one does.
+pub(super) fn struck(shared: &Arc<Shared>, name: &str) -> Option<FaultKind> {
     shared.peek(|world| {
         if world.plan.fault.is_empty() {
             return None;
@@ -300,18 +319,18 @@ async fn call(
     let query = request.uri().query().unwrap_or_default();
     let query = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
     let admitted = shared.peek(|world| {
-        let app = world.caller(spec, &authorization)?;
+        let (app, user) = world.caller(spec, &authorization)?;
         world.admit(spec, app, at)?;
-        Ok(app)
+        Ok((app, user))
     });
     let Some(raw) = read_body(request.into_body()).await else { return Err(Dropped) };
     let response = match admitted {
         Err(refusal) => refusal_response(&refusal, log_id),
-        Ok(app) => match read_json(&raw, &content_type) {
+        Ok((app, user)) => match read_json(&raw, &content_type) {
             None => refusal_response(&refuse(9_499), log_id),
             Some(body) => {
                 let now_ms = shared.peek(|world| world.clock.now_ms());
-                let call = Call { app, params, query, body, raw, content_type, now_ms, at };
+                let call = Call { app, user, params, query, body, raw, content_type, now_ms, at };
                 carry_out(shared, spec, &call, log_id).await
             }
         },

@@ -19,6 +19,7 @@ mod fault;
 mod http;
 mod hub;
 mod life;
+mod oauth;
 mod people;
 mod press;
 mod push;
@@ -40,12 +41,13 @@ use self::{dice::Dice, shared::Shared, world::World};
 
 pub use self::{
     command::{Ended, RunOptions, run_command},
-    control::{CardPress, Control, Counter, Counters, Speech},
+    control::{CardPress, Control, Counter, Counters, PersonChange, Speech},
     error::SimError,
     fault::{Fault, FaultKind},
+    oauth::SignIn,
     scenario::{
-        AppPlan, ClockPlan, LatencyPlan, LifePlan, LimitPlan, MonthPlan, PeoplePlan, RoomPlan, Roster,
-        Scenario, SocketPlan, Temper, TenantPlan, TokenPlan,
+        AppPlan, ClockPlan, LatencyPlan, LifePlan, LimitPlan, MonthPlan, OauthPlan, PeoplePlan, RoomPlan,
+        Roster, Scenario, SocketPlan, Temper, TenantPlan, TokenPlan,
     },
 };
 

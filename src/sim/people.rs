@@ -27,10 +27,12 @@ pub(super) struct Person {
     pub(super) is_out_of_range: bool,
     /// Cannot see the app: the bot cannot write to this person.
     pub(super) is_blind: bool,
+    /// tenant_key of another tenant.
+    pub(super) tenant_key: Option<String>,
 }
 
 /// All of them, by number.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct People {
     list: Vec<Person>,
     by_email: HashMap<String, usize>,
@@ -200,6 +202,15 @@ impl People {
             }
         }
         Self { list, by_email, by_mobile }
+    }
+
+    /// Changes somebody; keys that are new find the person from now on, old ones no more.
+    pub(super) fn change(&mut self, no: usize, change: impl FnOnce(&mut Person)) {
+        let mut list = std::mem::take(&mut self.list);
+        if let Some(person) = list.get_mut(no) {
+            change(person);
+        }
+        *self = Self::new(list);
     }
 
     /// How many.

@@ -42,6 +42,8 @@ pub struct Scenario {
     pub month: MonthPlan,
     /// Life of the tokens.
     pub tokens: TokenPlan,
+    /// Signing in with an account.
+    pub oauth: OauthPlan,
     /// The long connection.
     pub socket: SocketPlan,
     /// How long an answer takes.
@@ -66,6 +68,7 @@ impl Default for Scenario {
             limits: LimitPlan::default(),
             month: MonthPlan::default(),
             tokens: TokenPlan::default(),
+            oauth: OauthPlan::default(),
             socket: SocketPlan::default(),
             latency: LatencyPlan::default(),
             life: LifePlan::default(),
@@ -109,6 +112,8 @@ plan! {
         pending_scopes: Vec<String> = Vec::new(),
         /// Whether the bot capability is on.
         bot: bool = true,
+        /// Where a login may lead back to.
+        redirect_urls: Vec<String> = Vec::new(),
     }
 }
 
@@ -195,6 +200,24 @@ plan! {
         life_s: u64 = 7200,
         /// With less than this left, a new one is given out beside the old.
         renew_s: u64 = 1800,
+    }
+}
+
+plan! {
+    /// Signing in with an account, in platform seconds.
+    OauthPlan {
+        /// Life of an authorisation code.
+        code_s: u64 = 300,
+        /// Life of a user access token.
+        token_s: u64 = 7200,
+        /// Life of a refresh token.
+        refresh_s: u64 = 604_800,
+        /// Days after which the person has to agree again.
+        renew_days: u64 = 365,
+        /// Whether the app may refresh tokens at all.
+        refresh: bool = true,
+        /// Who sits at every browser and agrees at once: open_id, email or name. Empty: the page asks.
+        sign_in: String = String::new(),
     }
 }
 

@@ -13,6 +13,7 @@ use super::{
     clock::SimClock,
     dice::Dice,
     hub::Hub,
+    oauth::{Oauth, SignIn},
     people::{self, IdType, People, Person},
     push::Event,
     rate::Rates,
@@ -253,6 +254,8 @@ pub(super) struct World {
     pub(super) month: Month,
     /// Long connections.
     pub(super) hub: Hub,
+    /// Logins.
+    pub(super) oauth: Oauth,
     /// Events that are to be pushed when the lock is given back.
     pub(super) outbox: Vec<Event>,
 }
@@ -273,6 +276,8 @@ impl World {
             }
             Roster::Demo => super::demo::people(),
         };
+        let sign_in = plan.oauth.sign_in.clone();
+        let sign_in = (!sign_in.is_empty()).then_some(SignIn { who: sign_in, refuses: false });
         let month = Month { limit: plan.month.limit, counted: plan.month.used, exempt: 0 };
         Self {
             hub: Hub::new(seed, plan.socket.clone()),
@@ -292,6 +297,7 @@ impl World {
             changing: HashSet::new(),
             rates: Rates::default(),
             month,
+            oauth: Oauth::new(sign_in),
             outbox: Vec::new(),
             plan,
         }

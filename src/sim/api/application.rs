@@ -75,7 +75,7 @@ fn get(world: &mut World, call: &Call) -> Result<Reply, Refusal> {
     Ok(Reply::Data(json!({"app": {
         "app_id": app.plan.app_id, "creator_id": creator, "status": 1, "scene_type": 0, "payment_type": 0,
         "app_name": app.plan.name, "description": "", "avatar_url": "https://s1.example/static/bot.png",
-        "primary_language": "zh_cn", "redirect_urls": [], "online_version_id": "oav_0001",
+        "primary_language": "zh_cn", "redirect_urls": app.plan.redirect_urls, "online_version_id": "oav_0001",
         "unaudit_version_id": "", "scopes": scopes, "mobile_default_ability": "bot", "pc_default_ability": "bot",
     }})))
 }

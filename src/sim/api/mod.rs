@@ -2,6 +2,7 @@
 
 mod application;
 mod auth;
+mod authen;
 mod cardkit;
 mod chat;
 mod code;
@@ -17,13 +18,15 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 pub(super) use self::code::{Refusal, missing_field, refuse};
-use super::{people::IdType, rate::Rate, world::World};
+use super::{oauth::UserToken, people::IdType, rate::Rate, world::World};
 
 /// A call on its way to its handler.
 #[derive(Debug)]
 pub(super) struct Call {
     /// Number of the calling app.
     pub(super) app: usize,
+    /// The user token, where the endpoint takes one.
+    pub(super) user: Option<UserToken>,
     /// What the `:name` segments of the path were.
     pub(super) params: Vec<String>,
     /// Query, in order.
@@ -120,6 +123,8 @@ pub(super) enum Needs {
     Nothing,
     /// A token.
     Token,
+    /// The token of a person who has signed in.
+    UserToken,
 }
 
 /// How fast an endpoint may be called.
@@ -189,6 +194,11 @@ impl Spec {
         self.exempt()
     }
 
+    const fn by_user(mut self) -> Self {
+        self.needs = Needs::UserToken;
+        self.exempt()
+    }
+
     const fn pace(mut self, pace: Pace) -> Self {
         self.pace = pace;
         self
@@ -217,6 +227,7 @@ impl Spec {
 fn table() -> impl Iterator<Item = &'static Spec> {
     [
         auth::SPECS,
+        authen::SPECS,
         application::SPECS,
         contact::SPECS,
         chat::SPECS,
@@ -261,19 +272,30 @@ pub(super) fn route(method: &str, path: &str) -> Route {
 }
 
 impl World {
-    /// The app of a call, or why it may not call at all.
-    pub(super) fn caller(&self, spec: &Spec, authorization: &str) -> Result<usize, Refusal> {
+    /// The app of a call and the person for whom it calls, or why it may not call at all.
+    pub(super) fn caller(
+        &self,
+        spec: &Spec,
+        authorization: &str,
+    ) -> Result<(usize, Option<UserToken>), Refusal> {
         if spec.needs == Needs::Nothing {
-            return Ok(0);
+            return Ok((0, None));
         }
         let token = authorization.strip_prefix("Bearer ").unwrap_or(authorization).trim();
         if token.is_empty() {
             return Err(refuse(99_991_661));
         }
+        if spec.needs == Needs::UserToken {
+            let user = self.user_token(token).cloned().ok_or_else(|| refuse(20_005))?;
+            return Ok((user.app, Some(user)));
+        }
+        if self.user_token(token).is_some() {
+            return Err(refuse(99_991_668));
+        }
         if !token.starts_with("t-") && !token.starts_with("u-") {
             return Err(refuse(99_991_671));
         }
-        self.app_of_token(token).ok_or_else(|| refuse(99_991_663))
+        self.app_of_token(token).map(|app| (app, None)).ok_or_else(|| refuse(99_991_663))
     }
 
     /// Counts the call, and stops it where a limit, a missing scope or the month stands in its way.
