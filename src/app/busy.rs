@@ -54,6 +54,8 @@ pub enum Topic {
     Thread(ChatId),
     /// The people of a room.
     People(ChatId),
+    /// Names of senders who had none when their messages were loaded.
+    Names(ChatId),
     /// A message being queued.
     Send(ChatId),
     /// An outgoing message being retried or discarded.

@@ -156,6 +156,8 @@ pub enum Ask {
     },
     /// -> `RoomMembers`
     LoadRoomMembers(ChatId),
+    /// -> `Names` of those of these ids that have one
+    LoadNames(Vec<String>),
     /// -> `Queued` as soon as it is committed to the outbox
     Send {
         /// Where to.
@@ -232,6 +234,7 @@ impl Ask {
             | Self::FetchOlder { .. }
             | Self::LoadThread { .. }
             | Self::LoadRoomMembers(_)
+            | Self::LoadNames(_)
             | Self::MarkRead { .. }
             | Self::LoadQuota(_)
             | Self::LoadLog { .. }

@@ -155,6 +155,8 @@ pub enum Answer {
     Thread(Vec<Message>),
     /// The people of a room.
     RoomMembers(Vec<RoomMember>),
+    /// Names that are known: open_id or app_id, and the name. Foreign text.
+    Names(Vec<(String, String)>),
     /// A message is in the outbox.
     Queued(Outgoing),
     /// The call budget.
@@ -352,6 +354,8 @@ pub struct FeedBatch {
     pub rooms: bool,
     /// Operations were logged.
     pub operations: bool,
+    /// Names of people were learned.
+    pub names: bool,
     /// The store is another one than before (restored, copied): load everything again.
     pub is_reload: bool,
     /// What is new in the room that `OpenRoom` named.

@@ -200,6 +200,7 @@ impl Runtime {
             Ask::LoadRoomMembers(chat_id) => {
                 Ok(Answer::RoomMembers(deck.room_members(&self.integration()?, &chat_id).await?))
             }
+            Ask::LoadNames(ids) => Ok(Answer::Names(deck.names(&ids).await?)),
             Ask::MarkRead { chat_id, place } => {
                 deck.mark_read(&chat_id, &convert::place(&place)).await.map(|()| Answer::Done)
             }

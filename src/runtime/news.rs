@@ -67,6 +67,7 @@ fn news(batch: service::FeedBatch, open: Option<&ChatId>) -> FeedBatch {
         members: batch.members,
         rooms: !batch.rooms.is_empty() || !batch.messages.is_empty(),
         operations: batch.operations,
+        names: batch.people,
         is_reload: batch.reload,
         room,
     }

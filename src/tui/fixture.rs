@@ -243,6 +243,7 @@ fn message(n: usize, said: &Said<'_>, cells: usize) -> Item {
             sender_kind: said.sender.2,
             msg_type: said.msg_type.into(),
             sender: SafeText::line(said.sender.1),
+            is_named: true,
             text,
             quote,
             parent_id: None,

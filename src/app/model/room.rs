@@ -89,6 +89,8 @@ pub struct MessageItem {
     pub msg_type: String,
     /// The sender's name, or a short id where it is not known.
     pub sender: SafeText,
+    /// The name is known.
+    pub is_named: bool,
     /// What a person reads, of several lines.
     pub text: SafeText,
     /// What it answers, in one line: sender and beginning.

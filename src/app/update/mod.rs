@@ -209,6 +209,7 @@ impl Turn<'_> {
             (Topic::Log, _) => self.load_log(),
             (Topic::Read, _) => self.mark_read(),
             (Topic::People(chat), _) => self.load_people(chat),
+            (Topic::Names(chat), _) => self.load_names(&chat),
             _ => {}
         }
     }
@@ -234,6 +235,7 @@ impl Turn<'_> {
             }
             (Topic::Thread(chat), Answer::Thread(messages)) => self.take_thread(&chat, messages),
             (Topic::People(chat), Answer::RoomMembers(people)) => self.take_people(&chat, people),
+            (Topic::Names(chat), Answer::Names(names)) => self.take_names(&chat, &names),
             (_, Answer::Queued(outgoing)) => self.queued(id, outgoing),
             (_, Answer::Quota(report)) => self.set_quota(report),
             (_, Answer::Log(page)) => self.take_log(page),
@@ -279,7 +281,7 @@ impl Turn<'_> {
                 }
             }),
             // Nobody asked for these in so many words: the log has them.
-            Topic::Session | Topic::Read | Topic::Open | Topic::Cancel => return,
+            Topic::Session | Topic::Read | Topic::Open | Topic::Names(_) | Topic::Cancel => return,
             _ => {}
         }
         self.show_fault(fault);
@@ -299,6 +301,9 @@ impl Turn<'_> {
         }
         if (batch.operations || all) && self.m.log.load != Load::Never {
             wanted.push(Topic::Log);
+        }
+        if let Some(room) = self.m.room.as_ref().filter(|_| batch.names) {
+            wanted.push(Topic::Names(room.chat_id.clone()));
         }
         for topic in wanted {
             self.m.busy.want(topic);

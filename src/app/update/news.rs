@@ -1,17 +1,22 @@
 //! Pane 3: what is new in the open room.
 
+use std::collections::{BTreeSet, VecDeque};
+
 use super::{
     Turn,
-    transcript::{self, KEEP, MAX, insert, last_place, lay_out_room, sync_outgoing, trim_front},
+    transcript::{
+        self, KEEP, MAX, insert, last_place, lay_out_room, lay_out_thread, sync_outgoing, trim_front,
+    },
     window::{Maker, Page},
 };
 use crate::{
     app::{
         busy::Topic,
+        effect::Ask,
         event::{Place, RoomNews},
-        model::{Item, ItemKey, Load, OpenRoom, Scroll, find},
+        model::{Item, ItemBody, ItemKey, Load, OpenRoom, Scroll, find},
     },
-    core::{message::Message, room::Outgoing},
+    core::{ids::ChatId, message::Message, room::Outgoing, text::SafeText},
 };
 
 impl Turn<'_> {
@@ -36,6 +41,33 @@ impl Turn<'_> {
         }
     }
 
+    /// Asks for the names of senders who had none when their messages came.
+    pub(super) fn load_names(&mut self, chat: &ChatId) {
+        let Some(room) = self.m.room.as_ref().filter(|room| room.chat_id == *chat) else { return };
+        let threads = room.thread.iter().flat_map(|thread| &thread.items);
+        let messages = room.items.iter().chain(threads).filter_map(Item::message);
+        let nameless = messages.filter(|message| !message.is_named).map(|message| message.sender_id.clone());
+        let ids: BTreeSet<String> = nameless.collect();
+        if !ids.is_empty() {
+            self.ask_latest(Topic::Names(chat.clone()), Ask::LoadNames(ids.into_iter().collect()));
+        }
+    }
+
+    pub(super) fn take_names(&mut self, chat: &ChatId, names: &[(String, String)]) {
+        let maker = self.maker();
+        if names.is_empty() {
+            return;
+        }
+        self.with_room(chat, |room| {
+            name_senders(&mut room.items, names);
+            lay_out_room(room, &maker, false);
+            if let Some(thread) = &mut room.thread {
+                name_senders(&mut thread.items, names);
+                lay_out_thread(thread, &maker, false);
+            }
+        });
+    }
+
     /// What was typed is in the outbox: it shows at the end of the transcript.
     pub(super) fn show_outgoing(&mut self, outgoing: Outgoing) {
         let maker = self.maker();
@@ -55,6 +87,17 @@ impl Turn<'_> {
         sync_outgoing(room, &maker);
         lay_out_room(room, &maker, false);
         room.cursor = None;
+    }
+}
+
+fn name_senders(items: &mut VecDeque<Item>, names: &[(String, String)]) {
+    for item in items {
+        let ItemBody::Message(message) = &mut item.body else { continue };
+        let known = names.iter().find(|(id, _)| *id == message.sender_id);
+        if let Some((_, name)) = known.filter(|_| !message.is_named) {
+            message.sender = SafeText::line(name);
+            message.is_named = true;
+        }
     }
 }
 

@@ -215,6 +215,7 @@ impl Desk {
                     | (Ask::RunLink { .. }, Answer::LinkFinished(_))
                     | (Ask::Send { .. }, Answer::Queued(_))
                     | (Ask::LoadRoomMembers(_), Answer::RoomMembers(_))
+                    | (Ask::LoadNames(_), Answer::Names(_))
                     | (Ask::SetWarRoom { .. }, Answer::WarRoomHeld { .. })
                     | (Ask::SaveIntegration { .. }, Answer::IntegrationSaved(_))
                     | (Ask::LoadLog { .. }, Answer::Log(_))
@@ -278,6 +279,46 @@ fn ask_of(effect: Effect) -> Option<Ask> {
         Effect::Ask { ask, .. } => Some(ask),
         Effect::Terminal(_) => None,
     }
+}
+
+#[test]
+fn a_name_that_is_learned_later_reaches_the_lines_that_are_on_screen() {
+    let mut desk = Desk::ready(Access::Write);
+    desk.keys("enter");
+    let chat = desk.room().chat_id.clone();
+    let mut messages: Vec<Message> = (0..4).map(|n| message(chat.as_str(), n)).collect();
+    for message in &mut messages {
+        message.body.sender.id = "ou_1234567890abcdef".to_owned();
+        message.body.sender.name = None;
+    }
+    messages[3].body.parent_id = Some(messages[0].body.message_id.clone());
+    desk.answer(Answer::Transcript(TranscriptPage {
+        messages,
+        chat_id: chat,
+        anchor: Anchor::Latest,
+        seams: Vec::new(),
+        outgoing: Vec::new(),
+        has_older: false,
+        has_newer: false,
+        read_to: None,
+    }));
+    let sender = |desk: &Desk| desk.room().items[0].message().unwrap().sender.to_string();
+    assert_eq!(sender(&desk), "ou_1234567…");
+    let asks: Vec<Ask> = desk
+        .event(Event::FeedArrived(Box::new(FeedBatch { names: true, ..FeedBatch::default() })))
+        .into_iter()
+        .filter_map(ask_of)
+        .collect();
+    assert!(
+        matches!(asks.as_slice(), [Ask::LoadNames(ids)] if ids == &["ou_1234567890abcdef"]),
+        "once for all lines: {asks:?}"
+    );
+    desk.answer(Answer::Names(vec![("ou_1234567890abcdef".to_owned(), "Wang\u{1b}[2J Wei".to_owned())]));
+    assert_eq!(sender(&desk), SafeText::line("Wang\u{1b}[2J Wei").to_string());
+    let quote = desk.room().items[3].message().unwrap().quote.clone().unwrap();
+    assert!(quote.as_str().starts_with("Wang"), "{quote}");
+    let again = desk.event(Event::FeedArrived(Box::new(FeedBatch { names: true, ..FeedBatch::default() })));
+    assert!(!again.into_iter().filter_map(ask_of).any(|ask| matches!(ask, Ask::LoadNames(_))));
 }
 
 #[test]
@@ -787,6 +828,7 @@ fn any_event(kind: u8, n: u16, desk: &Desk) -> Event {
                 members: n.is_multiple_of(3),
                 rooms: n.is_multiple_of(4),
                 operations: n.is_multiple_of(5),
+                names: n.is_multiple_of(7),
                 is_reload: n.is_multiple_of(50),
                 room: Some(news),
             }))
@@ -796,6 +838,7 @@ fn any_event(kind: u8, n: u16, desk: &Desk) -> Event {
             name: "Ann".into(),
             is_linked: true,
         }])),
+        17 => answered(Answer::Names(vec![("ou_a".to_owned(), "Ann\u{1b}[2J".to_owned())])),
         15 => answered(Answer::OlderFetched { stored: u64::from(n % 2), is_start: n.is_multiple_of(3) }),
         16 => answered(Answer::Thread(vec![message("oc_1", number), message("oc_1", 3)])),
         _ => Event::KeyPressed(keys[usize::from(n) % keys.len()].parse().unwrap()),

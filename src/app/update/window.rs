@@ -71,6 +71,7 @@ impl Maker {
             sender_kind: body.sender.kind,
             msg_type: body.msg_type.clone(),
             sender,
+            is_named: name.is_some() || body.sender.kind == SenderKind::System,
             text: SafeText::block(text.trim_end_matches('\n')),
             quote: None,
             parent_id: body.parent_id.clone(),

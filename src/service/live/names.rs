@@ -58,6 +58,15 @@ impl Deck {
         }
     }
 
+    /// The names that are known of these ids: open_id or app_id, and the name. Foreign text.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn names(&self, ids: &[String]) -> Answer<Vec<(String, String)>> {
+        let known = self.inner.store.people(ids).await.told()?;
+        Ok(known.into_iter().filter_map(|person| Some((person.id, person.name?))).collect())
+    }
+
     async fn look_up_names(&self, integration: &IntegrationId) {
         tokio::time::sleep(GATHER).await;
         let ids: Vec<String> =
