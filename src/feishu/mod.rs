@@ -9,9 +9,14 @@ mod code;
 pub mod endpoint;
 mod error;
 pub mod event;
+mod gate;
 mod http;
+mod lane;
+#[cfg(test)]
+mod lane_tests;
 mod network;
 mod proxy;
+mod route;
 pub mod socket;
 #[cfg(test)]
 mod testkit;

@@ -17,8 +17,6 @@ use tokio::{
 use tokio_rustls::TlsConnector;
 use url::Url;
 
-use crate::core::secret::Secret;
-
 use super::{
     error::FeishuError,
     http::HttpError,
@@ -27,6 +25,16 @@ use super::{
 
 /// Most bytes of a proxy's answer to CONNECT.
 const CONNECT_ANSWER_MAX: usize = 16 * 1024;
+/// A peer that vanished without a word is noticed after 25 s of silence, or 20 s after something that we
+/// sent stayed unacknowledged; the kernel sees to it and the platform is not called.
+pub(super) const KEEPALIVE_FROM: Duration = Duration::from_secs(10);
+/// Between two looks for a peer that is silent.
+pub(super) const KEEPALIVE_EVERY: Duration = Duration::from_secs(5);
+/// How many of them.
+pub(super) const KEEPALIVE_PROBES: u32 = 3;
+/// How long what was sent may stay unacknowledged.
+#[cfg(target_os = "linux")]
+pub(super) const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(20);
 /// How long one of several addresses of a host may take before the next is tried.
 const ADDRESS_PATIENCE: Duration = Duration::from_secs(4);
 
@@ -93,28 +101,11 @@ impl Origin {
         if is_default { host } else { format!("{host}:{}", self.port) }
     }
 
-    fn connect_name(&self) -> String {
+    /// `host:port`, always with the port.
+    pub(super) fn address(&self) -> String {
         let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
         format!("{host}:{}", self.port)
     }
-}
-
-/// Which kind of way a caller needs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
-    /// HTTP requests: a plain one may be handed to a proxy whole.
-    Requests,
-    /// A stream of bytes of its own: through a proxy only by CONNECT.
-    Tunnel,
-}
-
-/// A connection that stands.
-pub(super) struct Connected {
-    pub(super) io: BoxIo,
-    /// Requests on it must name the whole address, since a proxy reads them.
-    pub(super) is_proxied: bool,
-    /// What that proxy wants to see in each request.
-    pub(super) authorization: Option<Secret>,
 }
 
 impl Network {
@@ -150,48 +141,55 @@ impl Network {
         self.inner.timeouts
     }
 
-    /// Connects to `origin`.
-    pub(super) async fn connect(&self, origin: &Origin, way: Way) -> Result<Connected, HttpError> {
+    /// The proxy on the way to `origin`.
+    pub(super) fn proxy(&self, origin: &Origin) -> Option<&Proxy> {
+        self.inner.proxies.of(origin.is_secure, &origin.host, origin.port)
+    }
+
+    /// Whom to trust.
+    pub(super) fn tls(&self) -> Result<Arc<ClientConfig>, rustls::Error> {
+        match self.inner.tls.get() {
+            Some(config) => Ok(config.clone()),
+            None => {
+                let made = tls_config()?;
+                Ok(self.inner.tls.get_or_init(|| Arc::new(made)).clone())
+            }
+        }
+    }
+
+    /// A stream of bytes to `origin`, through a proxy by CONNECT: for the long connection. Requests take the
+    /// same way by reqwest (see `route`).
+    pub(super) async fn connect(&self, origin: &Origin) -> Result<BoxIo, HttpError> {
         let limit = self.inner.timeouts.connect;
-        match timeout(limit, self.connect_slowly(origin, way)).await {
+        match timeout(limit, self.connect_slowly(origin)).await {
             Ok(connected) => connected,
             Err(_) => Err(HttpError::ConnectTimeout { host: origin.authority(), seconds: limit.as_secs() }),
         }
     }
 
-    async fn connect_slowly(&self, origin: &Origin, way: Way) -> Result<Connected, HttpError> {
-        let Some(proxy) = self.inner.proxies.of(origin.is_secure, &origin.host, origin.port) else {
-            let mut io: BoxIo = Box::pin(dial(&origin.host, origin.port).await?);
-            if origin.is_secure {
-                io = self.encrypt(io, &origin.host).await?;
+    async fn connect_slowly(&self, origin: &Origin) -> Result<BoxIo, HttpError> {
+        let mut io: BoxIo = match self.proxy(origin) {
+            None => Box::pin(dial(&origin.host, origin.port).await?),
+            Some(proxy) => {
+                let mut io: BoxIo = Box::pin(dial(&proxy.host, proxy.port).await?);
+                if proxy.is_secure {
+                    io = self.encrypt(io, &proxy.host).await?;
+                }
+                tunnel(&mut io, proxy, origin).await?;
+                io
             }
-            return Ok(Connected { io, is_proxied: false, authorization: None });
         };
-        let mut io: BoxIo = Box::pin(dial(&proxy.host, proxy.port).await?);
-        if proxy.is_secure {
-            io = self.encrypt(io, &proxy.host).await?;
-        }
-        if way == Way::Requests && !origin.is_secure {
-            return Ok(Connected { io, is_proxied: true, authorization: proxy.authorization.clone() });
-        }
-        tunnel(&mut io, proxy, origin).await?;
         if origin.is_secure {
             io = self.encrypt(io, &origin.host).await?;
         }
-        Ok(Connected { io, is_proxied: false, authorization: None })
+        Ok(io)
     }
 
     async fn encrypt(&self, io: BoxIo, host: &str) -> Result<BoxIo, HttpError> {
         let refuse = |source: io::Error| HttpError::Tls { host: host.to_owned(), source };
         let name = ServerName::try_from(host.to_owned())
             .map_err(|e| refuse(io::Error::new(io::ErrorKind::InvalidInput, e)))?;
-        let config = match self.inner.tls.get() {
-            Some(config) => config.clone(),
-            None => {
-                let made = tls_config().map_err(|e| refuse(io::Error::other(e)))?;
-                self.inner.tls.get_or_init(|| Arc::new(made)).clone()
-            }
-        };
+        let config = self.tls().map_err(|e| refuse(io::Error::other(e)))?;
         let stream = TlsConnector::from(config).connect(name, io).await.map_err(refuse)?;
         Ok(Box::pin(stream))
     }
@@ -206,6 +204,15 @@ fn tls_config() -> Result<ClientConfig, rustls::Error> {
         tracing::info!(unusable, "no usable root certificates on this system: the bundled ones are used");
         roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     }
+    trusting(roots)
+}
+
+/// For a way in the clear: nobody is trusted.
+pub(super) fn no_tls() -> Result<ClientConfig, rustls::Error> {
+    trusting(RootCertStore::empty())
+}
+
+fn trusting(roots: RootCertStore) -> Result<ClientConfig, rustls::Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
@@ -231,17 +238,14 @@ async fn dial(host: &str, port: u16) -> Result<TcpStream, HttpError> {
     Err(refuse(last))
 }
 
-/// A peer that vanished without a word is noticed after 25 s of silence, or 20 s after something that we
-/// sent stayed unacknowledged; the kernel sees to it and the platform is not called.
 fn keep_alive(stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let socket = SockRef::from(stream);
-    let keepalive =
-        TcpKeepalive::new().with_time(Duration::from_secs(10)).with_interval(Duration::from_secs(5));
+    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_FROM).with_interval(KEEPALIVE_EVERY);
     #[cfg(target_os = "linux")]
     {
-        socket.set_tcp_user_timeout(Some(Duration::from_secs(20)))?;
-        socket.set_tcp_keepalive(&keepalive.with_retries(3))
+        socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED_MAX))?;
+        socket.set_tcp_keepalive(&keepalive.with_retries(KEEPALIVE_PROBES))
     }
     #[cfg(not(target_os = "linux"))]
     socket.set_tcp_keepalive(&keepalive)
@@ -249,12 +253,9 @@ fn keep_alive(stream: &TcpStream) -> io::Result<()> {
 
 /// Asks the proxy for a tunnel (RFC 9110, 9.3.6).
 async fn tunnel(io: &mut BoxIo, proxy: &Proxy, origin: &Origin) -> Result<(), HttpError> {
-    let refuse = |reason: String| HttpError::Proxy {
-        proxy: format!("{}:{}", proxy.host, proxy.port),
-        host: origin.authority(),
-        reason,
-    };
-    let name = origin.connect_name();
+    let refuse =
+        |reason: String| HttpError::Proxy { proxy: proxy.address(), host: origin.authority(), reason };
+    let name = origin.address();
     let mut request = format!("CONNECT {name} HTTP/1.1\r\nHost: {name}\r\n");
     if let Some(authorization) = &proxy.authorization {
         request.push_str("Proxy-Authorization: ");
@@ -300,7 +301,7 @@ mod tests {
         assert_eq!(origin("https://open.feishu.cn/x").authority(), "open.feishu.cn");
         assert_eq!(origin("wss://open.feishu.cn:444/x").authority(), "open.feishu.cn:444");
         assert_eq!(origin("http://[::1]:8080").authority(), "[::1]:8080");
-        assert_eq!(origin("ws://a").connect_name(), "a:80");
+        assert_eq!(origin("ws://a").address(), "a:80");
         assert!(Origin::of(&Url::parse("ftp://a").unwrap()).is_none());
     }
 

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use http::HeaderValue;
 use url::Url;
 
 use crate::core::secret::Secret;
@@ -86,6 +87,30 @@ impl Proxy {
             port: url.port().unwrap_or(if is_secure { 443 } else { 3128 }),
             is_secure,
             authorization,
+        })
+    }
+
+    /// `host:port`.
+    pub(super) fn address(&self) -> String {
+        if self.host.contains(':') {
+            format!("[{}]:{}", self.host, self.port)
+        } else {
+            format!("{}:{}", self.host, self.port)
+        }
+    }
+
+    /// The proxy as reqwest wants it. The password travels beside the address and not in it: addresses
+    /// stand in errors.
+    pub(super) fn for_requests(&self) -> reqwest::Result<reqwest::Proxy> {
+        let scheme = if self.is_secure { "https" } else { "http" };
+        let proxy = reqwest::Proxy::all(format!("{scheme}://{}", self.address()))?;
+        let value = self.authorization.as_ref().map(|secret| HeaderValue::from_str(secret.reveal()));
+        Ok(match value {
+            Some(Ok(mut value)) => {
+                value.set_sensitive(true);
+                proxy.custom_http_auth(value)
+            }
+            _ => proxy,
         })
     }
 }

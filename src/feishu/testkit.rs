@@ -20,7 +20,7 @@ use crate::core::{
     integration::AppCredentials,
     permit::{BoxFuture, Call, Class, Denied, Feature, Outcome, Permit, PermitSource},
     secret::Secret,
-    time::SystemClock,
+    time::{Clock, SystemClock},
 };
 
 use super::{Ask, Client, Network};
@@ -83,14 +83,23 @@ impl Server {
     }
 }
 
-pub(super) fn client(base_url: &str, permits: &Arc<Notes>, network: &Network) -> Client {
+pub(super) fn client<P: PermitSource>(base_url: &str, permits: &Arc<P>, network: &Network) -> Client {
+    client_by(base_url, permits, network, Arc::new(SystemClock))
+}
+
+pub(super) fn client_by<P: PermitSource>(
+    base_url: &str,
+    permits: &Arc<P>,
+    network: &Network,
+    clock: Arc<dyn Clock>,
+) -> Client {
     let app = AppCredentials {
         key: AppKey { base_url: base_url.into(), app_id: "cli_a000000000000001".parse().unwrap() },
         app_secret: Secret::new("s3cret"),
         encrypt_key: None,
         verification_token: None,
     };
-    Client::new(app, permits.clone(), network, Arc::new(SystemClock)).unwrap()
+    Client::new(app, permits.clone(), network, clock).unwrap()
 }
 
 async fn reply(

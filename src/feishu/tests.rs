@@ -342,7 +342,7 @@ async fn plain_requests_go_to_the_proxy_whole() {
     let network =
         Network::from_vars(|name| (name == "HTTP_PROXY").then(|| value.clone()), Timeouts::default())
             .unwrap();
-    let client = client("http://platform.test:8080", &Arc::default(), &network);
+    let client = client("http://platform.test:8080", &Arc::<Notes>::default(), &network);
     let bot = client.bot_info(ASK).await.unwrap();
     assert_eq!((bot.app_name.as_str(), bot.activate_status), ("Ops", 2));
     assert_eq!(proxy.lines(), ["GET http://platform.test:8080/open-apis/bot/v3/info"]);
@@ -356,7 +356,8 @@ async fn a_wrong_secret_is_about_the_credentials() {
     let base_url = format!("http://{}", listener.local_addr().unwrap());
     let app = axum::Router::new().fallback(|| async { r#"{"code":10003,"msg":"invalid param"}"# });
     tokio::spawn(async move { axum::serve(listener, app).await });
-    let error = client(&base_url, &Arc::default(), &Network::direct()).bot_info(ASK).await.unwrap_err();
+    let error =
+        client(&base_url, &Arc::<Notes>::default(), &Network::direct()).bot_info(ASK).await.unwrap_err();
     assert_eq!((error.kind(), error.code()), (Kind::Auth, Some(10_003)));
     assert!(!format!("{error:?}").contains("s3cret"));
     assert!(client_fails("ftp://x") && client_fails("nonsense"));

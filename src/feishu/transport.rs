@@ -6,12 +6,12 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
-use url::{Url, form_urlencoded};
+use url::{Position, Url, form_urlencoded};
 
 use crate::core::{
     ids::AppKey,
     integration::AppCredentials,
-    permit::{Call, Feature, LimitScope, Outcome, Permit, PermitSource, Target},
+    permit::{Call, Feature, LimitScope, Outcome, PermitSource, Target},
     secret::Secret,
     time::Clock,
 };
@@ -22,7 +22,9 @@ use super::{
     code::{Verdict, verdict},
     endpoint::{EndpointSpec, TOKEN},
     error::{FeishuError, Refusal},
-    http::{HttpError, Link, Pool, Reply, Stamp},
+    gate::{SendError, Sending},
+    http::HttpError,
+    lane::{Lanes, Message, Reply},
     network::{Network, Origin},
     token::{Token, TokenCache},
 };
@@ -33,8 +35,6 @@ const ANSWER_MAX_BYTES: usize = 16 * 1024 * 1024;
 const RETRIES: u32 = 3;
 /// Retries after "too fast": nothing was done, and the ledger paces the next try.
 const LIMITED_RETRIES: u32 = 20;
-/// Permits that may go stale in a row before something is wrong.
-const STALE_MAX: u32 = 50;
 /// The longest pause that an answer may ask for.
 const PAUSE_MAX: Duration = Duration::from_secs(3600);
 const USER_AGENT: &str = concat!("larkdeck/", env!("CARGO_PKG_VERSION"));
@@ -152,7 +152,8 @@ pub(super) struct Transport {
     app: AppCredentials,
     permits: Arc<dyn PermitSource>,
     clock: Arc<dyn Clock>,
-    pool: Pool,
+    lanes: Lanes,
+    base: Url,
     prefix: String,
     network: Network,
     token: TokenCache,
@@ -171,8 +172,9 @@ impl Transport {
         let origin = Some(&url).filter(|url| matches!(url.scheme(), "http" | "https")).and_then(Origin::of);
         let origin = origin.ok_or_else(refuse)?;
         Ok(Self {
-            pool: Pool::new(network.clone(), origin),
+            lanes: Lanes::new(network.clone(), origin),
             prefix: url.path().trim_end_matches('/').to_owned(),
+            base: bare(url),
             network: network.clone(),
             token: TokenCache::default(),
             app,
@@ -262,50 +264,27 @@ impl Transport {
         request: &Request,
         bearer: Option<&Secret>,
     ) -> Result<Answer, Failure> {
-        let (link, held) = self.link_and_permit(ask, patience, request).await?;
-        let message = self.written(request, bearer);
-        match self.pool.exchange(link, message, ANSWER_MAX_BYTES).await {
+        let message = self.written(request, bearer).map_err(stop)?;
+        let call = self.described(ask, patience, request);
+        let sending = Sending::new(self.permits.clone(), self.clock.clone(), call);
+        let action = request.spec.action;
+        match self.lanes.send(sending.gate(), &message, ANSWER_MAX_BYTES).await {
             Ok(reply) => {
                 let (outcome, result) = self.judge(request, reply);
-                held.settle(outcome).await;
+                sending.settle(outcome).await;
                 result
             }
-            Err(error) => {
+            Err(SendError::Http(error)) => {
                 let was_sent = error.was_sent();
-                held.settle(if was_sent { Outcome::Unknown } else { Outcome::Unused }).await;
+                sending.settle(if was_sent { Outcome::Unknown } else { Outcome::Unused }).await;
                 Err(lost(request, error))
             }
-        }
-    }
-
-    /// A connection that stands, and then a permit that is fresh. The other way round, the time that it
-    /// takes to connect would let the server see requests closer together than the permits were.
-    async fn link_and_permit(
-        &self,
-        ask: &Ask,
-        patience: Option<Duration>,
-        request: &Request,
-    ) -> Result<(Link, Held), Failure> {
-        let mut link = self.pool.link().await.map_err(|error| lost(request, error))?;
-        for _ in 0..STALE_MAX {
-            let call = self.described(ask, patience, request);
-            let permit = self.permits.acquire(call).await.map_err(|source| Failure {
-                error: FeishuError::Denied { action: request.spec.action, source },
-                next: Next::Stop,
-            })?;
-            let mut held = Held { permit: Some(permit), permits: self.permits.clone(), stamp: None };
-            if !link.is_open() {
-                held.settle(Outcome::Unused).await;
-                link = self.pool.link().await.map_err(|error| lost(request, error))?;
-            } else if held.is_stale(self.clock.instant()) {
-                held.settle(Outcome::Unused).await;
-            } else {
-                held.stamp = Some(link.stamp());
-                return Ok((link, held));
+            Err(SendError::Denied(source)) => Err(stop(FeishuError::Denied { action, source })),
+            Err(SendError::Starved) => {
+                let reason = "no permit was fresh enough to be used: this process is starved".to_owned();
+                Err(stop(FeishuError::Usage { action, reason }))
             }
         }
-        let reason = "no permit was fresh enough to be used: this process is starved".to_owned();
-        Err(Failure { error: FeishuError::usage(request.spec, reason), next: Next::Stop })
     }
 
     fn described(&self, ask: &Ask, patience: Option<Duration>, request: &Request) -> Call {
@@ -322,21 +301,15 @@ impl Transport {
         }
     }
 
-    fn written(&self, request: &Request, bearer: Option<&Secret>) -> http::Request<Bytes> {
-        let body = request.body.clone().unwrap_or_default();
-        let has_body = !body.is_empty();
-        let mut message = http::Request::new(body);
-        *message.method_mut() = request.spec.method();
-        if let Ok(uri) = request.path_and_query(&self.prefix).parse() {
-            *message.uri_mut() = uri;
-        }
-        let headers = message.headers_mut();
+    fn written(&self, request: &Request, bearer: Option<&Secret>) -> Result<Message, FeishuError> {
+        let mut headers = HeaderMap::new();
         headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
         if let Some((name, value)) = request.header {
             headers.insert(name, HeaderValue::from_static(value));
         }
-        if has_body {
+        let body = request.body.clone().unwrap_or_default();
+        if !body.is_empty() {
             let json = HeaderValue::from_static("application/json; charset=utf-8");
             headers.insert(header::CONTENT_TYPE, json);
         }
@@ -346,7 +319,17 @@ impl Transport {
             value.set_sensitive(true);
             headers.insert(header::AUTHORIZATION, value);
         }
-        message
+        let url = self.address_of(request)?;
+        Ok(Message { method: request.spec.method(), url, headers, body })
+    }
+
+    fn address_of(&self, request: &Request) -> Result<Url, FeishuError> {
+        let path = request.path_and_query(&self.prefix);
+        let url = self.base.join(&path).ok();
+        // An id such as `..` would lead elsewhere.
+        url.filter(|url| url[Position::BeforePath..] == path).ok_or_else(|| {
+            FeishuError::usage(request.spec, "an id in it cannot stand in an address".to_owned())
+        })
     }
 
     /// What an answer means: for the ledger and for the caller. The code decides; the HTTP status only
@@ -362,7 +345,7 @@ impl Transport {
         if code == 0 {
             let answer = Answer {
                 spec: request.spec,
-                host: self.pool.authority(),
+                host: self.lanes.authority(),
                 status: status.as_u16(),
                 log_id,
                 body: reply.body,
@@ -413,7 +396,7 @@ impl Transport {
         let action = request.spec.action;
         let not_platform = |reason: String, log_id| FeishuError::NotPlatform {
             action,
-            host: self.pool.authority(),
+            host: self.lanes.authority(),
             status: status.as_u16(),
             reason,
             log_id,
@@ -459,6 +442,19 @@ fn what_is_wrong(reply: &Reply) -> String {
     }
 }
 
+/// An address without name and password: they would become a header.
+fn bare(mut url: Url) -> Url {
+    // Both fail only for addresses that have no host.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url
+}
+
+/// A failure after which nothing is tried again.
+const fn stop(error: FeishuError) -> Failure {
+    Failure { error, next: Next::Stop }
+}
+
 /// A failure of the connection. What may have arrived is sent again only when that is safe.
 fn lost(request: &Request, error: HttpError) -> Failure {
     let next = match &error {
@@ -498,42 +494,4 @@ fn backed_off(count: u32) -> Duration {
 /// A pause that was asked for, and up to a tenth more.
 fn stretched(pause: Duration) -> Duration {
     pause + pause.mul_f64(super::random_share() / 10.0)
-}
-
-/// A permit that is told what became of it even when its call is dropped half-way.
-struct Held {
-    permit: Option<Permit>,
-    permits: Arc<dyn PermitSource>,
-    /// There once the request is handed to its connection.
-    stamp: Option<Stamp>,
-}
-
-impl Held {
-    fn is_stale(&self, now: std::time::Instant) -> bool {
-        self.permit.as_ref().is_some_and(|permit| permit.is_stale(now))
-    }
-
-    async fn settle(mut self, outcome: Outcome) {
-        if let Some(told) = self.tell(outcome) {
-            // A caller that gives up here leaves the telling to run on.
-            let _ = told.await;
-        }
-    }
-
-    fn tell(&mut self, outcome: Outcome) -> Option<tokio::task::JoinHandle<()>> {
-        let mut permit = self.permit.take()?;
-        if let Some(at) = self.stamp.as_ref().and_then(Stamp::left_at) {
-            permit.left(at);
-        }
-        let permits = self.permits.clone();
-        let runtime = tokio::runtime::Handle::try_current().ok()?;
-        Some(runtime.spawn(async move { permits.settle(permit, outcome).await }))
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        let has_left = self.stamp.as_ref().is_some_and(|stamp| stamp.left_at().is_some());
-        self.tell(if has_left { Outcome::Unknown } else { Outcome::Unused });
-    }
 }

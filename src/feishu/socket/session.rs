@@ -18,7 +18,7 @@ use tokio_tungstenite::{
 
 use crate::core::{permit::BoxFuture, time::Clock};
 
-use super::super::network::{BoxIo, Origin, Way};
+use super::super::network::{BoxIo, Origin};
 use super::{
     EventSink, SocketConfig, SocketState,
     assembler::{Assembled, Assembler},
@@ -106,12 +106,12 @@ async fn connect(config: &SocketConfig, place: &Place) -> Result<Socket, Ended> 
         return Err(lost("the platform named no address to connect to".to_owned()));
     };
     let network = config.client.transport.network();
-    let connected = network.connect(&origin, Way::Tunnel).await.map_err(|error| lost(error.to_string()))?;
+    let io = network.connect(&origin).await.map_err(|error| lost(error.to_string()))?;
     let settings = WebSocketConfig::default()
         .max_message_size(Some(MESSAGE_MAX))
         .max_frame_size(Some(MESSAGE_MAX))
         .read_buffer_size(32 * 1024);
-    let handshake = client_async_with_config(place.url.as_str(), connected.io, Some(settings));
+    let handshake = client_async_with_config(place.url.as_str(), io, Some(settings));
     match timeout(WRITE_PATIENCE, handshake).await {
         Ok(Ok((socket, _))) => Ok(socket),
         Ok(Err(tungstenite::Error::Http(response))) => Err(refusal(&response)),

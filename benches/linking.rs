@@ -1,0 +1,130 @@
+//! Linking 10,000 members against the simulator: calls over the limit as it counts them, how much of the
+//! limit is reached, and what a call costs.
+//!
+//! `cargo bench --bench linking`. Figures are printed beside their limit, never asserted.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::cast_precision_loss, missing_docs)]
+
+use std::{
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use larkdeck::{
+    core::{
+        integration::{Holder, ImKind, Receive},
+        secret::Secret,
+        time::SystemClock,
+    },
+    service::{Access, CheckMode, Deck, DeckSettings, IntegrationDraft, KeyOrigin, LinkScope, Opening},
+    sim::{LatencyPlan, Scenario, Sim, SimOptions},
+};
+use rustix::time::{ClockId, clock_gettime};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+const MEMBERS: u32 = 10_000;
+/// Calls a second that the endpoint allows.
+const PER_SECOND: f64 = 50.0;
+
+fn cpu(clock: ClockId) -> Duration {
+    clock_gettime(clock).try_into().unwrap()
+}
+
+/// A simulator on a thread of its own, so that its cost can be told from the client's.
+struct Platform {
+    sim: Sim,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Platform {
+    fn start(round_trip: Duration) -> Self {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let ms = u64::try_from(round_trip.as_millis()).unwrap();
+        let latency = LatencyPlan { min_ms: ms, max_ms: ms };
+        let scenario = Scenario { latency, ..Scenario::still().unwrap() };
+        let options = SimOptions { members: Some(MEMBERS), seed: Some(1), ..SimOptions::local(scenario) };
+        let sim = runtime.block_on(runtime.spawn(Sim::start(options))).unwrap().unwrap();
+        Self { sim, runtime }
+    }
+
+    /// Processor time of its thread so far.
+    async fn cpu(&self) -> Duration {
+        self.runtime.spawn(async { cpu(ClockId::ThreadCPUTime) }).await.unwrap()
+    }
+}
+
+async fn open(folder: &Path, sim: &Sim) -> (Deck, larkdeck::core::ids::IntegrationId) {
+    let deck = Opening {
+        store_url: format!("sqlite:{}", folder.join("larkdeck.db").display()),
+        key: KeyOrigin::Ephemeral,
+        month_limit: None,
+        quota_zone: jiff::tz::TimeZone::UTC,
+        me: Holder { user: "bench".into(), host: "bench".into(), pid: std::process::id() },
+        reader: "bench@bench".into(),
+        settings: DeckSettings::default(),
+        access: Access::Write,
+        clock: Arc::new(SystemClock),
+    }
+    .open()
+    .await
+    .unwrap();
+    let access = sim.access();
+    let draft = IntegrationDraft {
+        name: "ops".into(),
+        kind: ImKind::Feishu,
+        app_id: Some(access.app_id.clone()),
+        base_url: Some(access.base_url.clone()),
+        app_secret: Some(Secret::new(access.app_secret.clone())),
+        encrypt_key: None,
+        verification_token: None,
+        receive: Receive::LongConnection,
+    };
+    let integration = deck.add_integration(draft, CheckMode::Check).await.unwrap().integration.id;
+    deck.import_members(sim.control().members_csv().as_bytes(), false).await.unwrap();
+    (deck, integration)
+}
+
+async fn link(platform: &Platform, round_trip: Duration) {
+    let folder = tempfile::tempdir().unwrap();
+    let (deck, integration) = open(folder.path(), &platform.sim).await;
+    let plan = deck.plan_link(&integration, LinkScope::Unlinked).await.unwrap();
+    let (progress, _looked_at) = mpsc::channel(8);
+    let theirs = platform.cpu().await;
+    let (began, ours) = (Instant::now(), cpu(ClockId::ProcessCPUTime));
+    let summary = deck.run_link(plan, progress, CancellationToken::new()).await.unwrap();
+    let (took, ours) = (began.elapsed(), cpu(ClockId::ProcessCPUTime) - ours);
+    let ours = ours.saturating_sub(platform.cpu().await - theirs);
+    let counters = platform.sim.control().counters();
+    let counter = counters.kinds.iter().find(|kind| kind.name == "contact.batch_get_id").unwrap();
+    let busiest = counter.windows.iter().find(|(span_s, ..)| *span_s == 1).map_or(0, |(_, most, _)| *most);
+    // The last calls leave a round trip before the end; what a second allows is there at the start.
+    let sending = took.saturating_sub(round_trip).as_secs_f64();
+    let best = ((counter.calls as f64 - PER_SECOND) / PER_SECOND).max(0.001);
+    println!(
+        "answers in {:>3} ms: {} linked, {} calls in {:.2} s (least possible {:.2}): {:>5.1} % of {PER_SECOND}/s; \
+         busiest second {busiest}; over the limit {}; {:>4.0} us of a processor a call, {:.0} of a member",
+        round_trip.as_millis(),
+        summary.linked,
+        counter.calls,
+        took.as_secs_f64(),
+        best + round_trip.as_secs_f64(),
+        100.0 * best / sending,
+        counters.over,
+        ours.as_secs_f64() * 1e6 / counter.calls as f64,
+        ours.as_secs_f64() * 1e6 / f64::from(MEMBERS),
+    );
+    deck.shut().await;
+}
+
+fn main() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    for ms in [5, 30, 140, 300] {
+        let round_trip = Duration::from_millis(ms);
+        let platform = Platform::start(round_trip);
+        runtime.block_on(link(&platform, round_trip));
+        platform.runtime.shutdown_background();
+    }
+}
