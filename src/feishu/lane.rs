@@ -24,7 +24,7 @@ use url::Url;
 use super::{
     gate::{Freight, Gate, HeldBack, SendError},
     http::HttpError,
-    network::{KEEPALIVE_EVERY, KEEPALIVE_FROM, KEEPALIVE_PROBES, Network, Origin, UNACKNOWLEDGED_MAX},
+    network::{KEEPALIVE_EVERY, KEEPALIVE_FROM, KEEPALIVE_PROBES, Network, Origin},
     route::Route,
 };
 
@@ -147,7 +147,7 @@ impl Lanes {
             .tcp_keepalive_interval(KEEPALIVE_EVERY)
             .tcp_keepalive_retries(KEEPALIVE_PROBES);
         #[cfg(target_os = "linux")]
-        let builder = builder.tcp_user_timeout(UNACKNOWLEDGED_MAX);
+        let builder = builder.tcp_user_timeout(super::network::UNACKNOWLEDGED_MAX);
         let builder = match self.route.proxy().map(super::proxy::Proxy::for_requests).transpose() {
             Ok(Some(proxy)) => builder.proxy(proxy),
             Ok(None) => builder.no_proxy(),
