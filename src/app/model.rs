@@ -203,8 +203,10 @@ pub struct Model {
     pub(super) sending: BTreeMap<EffectId, (ChatId, Draft)>,
     /// What was copied last, for the plain view where copying is not possible.
     pub(super) copied: String,
-    /// The rooms have been loaded once for this integration.
+    /// The room that this integration begins with is chosen for good.
     pub(super) is_settled: bool,
+    /// Until then the choice follows the top of the list, unless the person does something.
+    pub(super) settles_at: Option<Timestamp>,
     /// The integration that the command line named.
     pub(super) wanted: Option<IntegrationId>,
     /// What is to be restored when its data is there.
@@ -275,6 +277,7 @@ impl Model {
             sending: BTreeMap::new(),
             copied: String::new(),
             is_settled: false,
+            settles_at: None,
             wanted: integration.or(session.integration),
             restore: session.room.map(|room| (room, session.reading)),
             kept,

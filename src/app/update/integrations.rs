@@ -98,6 +98,7 @@ impl Turn<'_> {
         self.m.rooms = Rooms::default();
         self.m.quota = Quota::default();
         self.m.is_settled = false;
+        self.m.settles_at = None;
     }
 
     pub(super) fn next_integration(&mut self) {

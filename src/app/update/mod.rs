@@ -79,6 +79,10 @@ impl Turn<'_> {
         if !is_background {
             self.m.touch();
             self.keep_soon();
+            if !matches!(action, Action::Start | Action::Notice(_) | Action::TellCopy(_) | Action::Resize(_))
+            {
+                self.keep_first_room();
+            }
         }
         match action {
             Action::Start => self.start(),

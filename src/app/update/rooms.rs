@@ -1,6 +1,6 @@
 //! Pane 3: the list of rooms, and opening one.
 
-use std::cmp::Reverse;
+use std::{cmp::Reverse, time::Duration};
 
 use super::Turn;
 use crate::{
@@ -22,6 +22,9 @@ use crate::{
 
 /// Messages of one page of a transcript.
 pub(super) const PAGE: u32 = 100;
+
+/// How long a first listing of the rooms may take.
+const SETTLING: Duration = Duration::from_secs(3);
 
 /// What is typed in a room, with what it answers.
 pub(super) fn draft_of(room: &OpenRoom) -> Draft {
@@ -67,15 +70,25 @@ impl Turn<'_> {
         if is_refresh {
             self.toast(Level::Ok, REFRESHED);
         }
-        // Rooms that nobody has written in yet come from a listing that is still under way.
-        let has_begun = self.m.restore.is_some() || self.m.room.is_some();
-        let has_begun = has_begun || self.m.rooms.list.iter().any(|row| row.room.last_message_at.is_some());
-        if !self.m.is_settled && has_begun {
-            self.m.is_settled = true;
-            if self.m.room.is_none() {
-                self.open_first_room();
-            }
+        self.settle_first_room();
+    }
+
+    /// Opens the room to begin with. A first listing comes room by room: until it is through, the choice
+    /// follows the top of the list, so that one does not begin in whichever room came first.
+    fn settle_first_room(&mut self) {
+        let has_begun = self.m.restore.is_some()
+            || self.m.rooms.list.iter().any(|row| row.room.last_message_at.is_some());
+        if self.m.is_settled || !has_begun {
+            return;
         }
+        let until = *self.m.settles_at.get_or_insert(self.m.now.plus(SETTLING));
+        self.m.is_settled = self.m.restore.is_some() || self.m.now >= until;
+        self.open_first_room();
+    }
+
+    /// The person does something: what is open stays open.
+    pub(super) fn keep_first_room(&mut self) {
+        self.m.is_settled |= self.m.room.is_some();
     }
 
     fn position_of_selected(&self) -> usize {
@@ -106,7 +119,8 @@ impl Turn<'_> {
             }
             None => {
                 let first = self.m.rooms.visible().next().map(|row| row.room.chat_id.clone());
-                if let Some(chat) = first {
+                let open = self.m.room.as_ref().map(|room| room.chat_id.clone());
+                if let Some(chat) = first.filter(|first| Some(first) != open.as_ref()) {
                     self.m.rooms.selected = Some(chat.clone());
                     self.open_at(chat, Anchor::Latest);
                 }
@@ -154,6 +168,7 @@ impl Turn<'_> {
         }
         self.m.pane = Pane::Rooms;
         self.m.rooms.is_filtering = false;
+        self.m.is_settled = true;
         self.m.rooms.selected = Some(chat.clone());
         if self.m.room.as_ref().is_none_or(|room| room.chat_id != chat) {
             self.open_at(chat, Anchor::Latest);

@@ -282,6 +282,33 @@ fn ask_of(effect: Effect) -> Option<Ask> {
 }
 
 #[test]
+fn the_first_room_follows_the_list_until_the_person_does_something() {
+    let silent = |id: &str| Room { last_message_at: None, ..room(id, 0, 0) };
+    let feed = |desk: &mut Desk, rooms: Vec<Room>| {
+        desk.event(Event::Ticked(desk.model.now.plus(Duration::from_secs(1))));
+        desk.event(Event::FeedArrived(Box::new(FeedBatch { rooms: true, ..FeedBatch::default() })));
+        desk.answer(Answer::Rooms(rooms));
+    };
+    let mut desk = Desk::new(Access::Write);
+    desk.answer(Answer::Integrations(vec![integration("int_a", ImKind::Feishu, true)]));
+    desk.answer(Answer::Rooms(vec![silent("oc_1"), silent("oc_2")]));
+    assert!(desk.model.room.is_none(), "nobody has written in any room yet");
+    feed(&mut desk, vec![room("oc_1", 0, 1), silent("oc_2")]);
+    assert_eq!(desk.room().chat_id.as_str(), "oc_1");
+    feed(&mut desk, vec![room("oc_1", 0, 1), room("oc_2", 0, 9)]);
+    assert_eq!(desk.room().chat_id.as_str(), "oc_2", "the listing is still under way");
+    let mut other = desk.model.clone();
+    desk.keys("j");
+    feed(&mut desk, vec![room("oc_1", 4, 10), room("oc_2", 0, 9)]);
+    assert_eq!(desk.room().chat_id.as_str(), "oc_2", "a key was pressed");
+    other.now = other.now.plus(Duration::from_secs(60));
+    desk.model = other;
+    feed(&mut desk, vec![room("oc_1", 0, 1), room("oc_2", 0, 11)]);
+    feed(&mut desk, vec![room("oc_1", 4, 12), room("oc_2", 0, 11)]);
+    assert_eq!(desk.room().chat_id.as_str(), "oc_2", "time has passed");
+}
+
+#[test]
 fn a_name_that_is_learned_later_reaches_the_lines_that_are_on_screen() {
     let mut desk = Desk::ready(Access::Write);
     desk.keys("enter");

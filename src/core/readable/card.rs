@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{AUDIO, IMAGE, MAX_BYTES, Writer, text_of};
+use super::{AUDIO, IMAGE, MAX_BYTES, Writer, markdown::unmarked, text_of};
 use crate::core::lang::{Phrase, phrase};
 
 /// Deepest nesting of a card's elements that is followed.
@@ -101,8 +101,9 @@ impl Writer<'_> {
 
     /// Text, and what a container holds.
     fn block(&mut self, element: &Map<String, Value>, depth: usize) {
+        let is_markdown = text_of(element, "tag") == Some("markdown");
         for name in ["text", "content"] {
-            if let Some(text) = element.get(name).and_then(plain) {
+            if let Some(text) = element.get(name).and_then(|text| read(text, is_markdown)) {
                 self.text(&text);
             }
         }
@@ -115,7 +116,7 @@ impl Writer<'_> {
             self.text(&header);
         }
         for field in element.get("fields").and_then(Value::as_array).into_iter().flatten() {
-            if let Some(text) = field.get("text").and_then(plain) {
+            if let Some(text) = field.get("text").and_then(|text| read(text, false)) {
                 self.line();
                 self.text(&text);
             }
@@ -142,4 +143,11 @@ fn plain(value: &Value) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// What a person reads of a text of a card.
+fn read(value: &Value, is_markdown: bool) -> Option<String> {
+    let is_markdown = is_markdown || value.get("tag").and_then(Value::as_str) == Some("lark_md");
+    let text = plain(value)?;
+    Some(if is_markdown { unmarked(&text).into_owned() } else { text })
 }

@@ -12,6 +12,7 @@ use super::{
 
 mod attachment;
 mod card;
+mod markdown;
 mod mention;
 mod post;
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{FILE, IMAGE, VIDEO, Writer, localized, text_of};
+use super::{FILE, IMAGE, VIDEO, Writer, localized, markdown::unmarked, text_of};
 
 impl Writer<'_> {
     pub(super) fn post(&mut self, body: &Map<String, Value>) {
@@ -47,6 +47,7 @@ impl Writer<'_> {
                     self.push("\n");
                 }
             }
+            "md" => self.text(&unmarked(text)),
             _ => self.text(text),
         }
     }
