@@ -91,7 +91,7 @@ impl Deck {
         self.inner.store.put_ui("larkdeck", &listed_key(integration), Some(&now)).await.told()
     }
 
-    async fn learn_tenant(
+    pub(super) async fn learn_tenant(
         &self,
         integration: &IntegrationId,
         tenant: &crate::core::ids::TenantKey,

@@ -249,6 +249,7 @@ impl<'a> Holding<'a> {
                 }
                 _ = round.tick() => {
                     self.settle_orphans().await;
+                    self.deck().forget_old_logins().await;
                     let state = socket.state.borrow().clone();
                     self.advance(&state).await;
                     if self.is_edited().await { break End::Edited; }
@@ -279,7 +280,10 @@ impl<'a> Holding<'a> {
                 () = self.held.lost.cancelled() => {
                     return if self.keeper.cancel.is_cancelled() { End::Stopped } else { End::Lost };
                 }
-                () = tokio::time::sleep(ROUND_EVERY) => self.settle_orphans().await,
+                () = tokio::time::sleep(ROUND_EVERY) => {
+                    self.settle_orphans().await;
+                    self.deck().forget_old_logins().await;
+                }
                 Ok(()) = edited.changed() => {}
             }
             if self.is_edited().await {
