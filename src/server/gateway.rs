@@ -1,18 +1,30 @@
 //! What every handler works with.
 
-use crate::service::Deck;
+use jiff::tz::TimeZone;
+
+use crate::{
+    core::{ids::IntegrationId, integration::IntegrationUrls},
+    service::Deck,
+};
 
 /// The shared state of the handlers, given to them as `State<Arc<Gateway>>`.
 pub(super) struct Gateway {
     pub(super) deck: Deck,
     /// The public URL, or the listening one where none is set; without a slash at its end.
     public_url: String,
+    /// The zone of days on pages.
+    pub(super) zone: TimeZone,
 }
 
 impl Gateway {
-    pub(super) fn new(deck: Deck, listening: String) -> Self {
+    pub(super) fn new(deck: Deck, listening: String, zone: TimeZone) -> Self {
         let public_url = deck.public_url().map_or(listening, str::to_owned);
-        Self { deck, public_url }
+        Self { deck, public_url, zone }
+    }
+
+    /// The URLs of an integration, as the platform and browsers have them.
+    pub(super) fn urls(&self, integration: &IntegrationId) -> IntegrationUrls {
+        IntegrationUrls::new(&self.public_url, integration)
     }
 
     /// The path of the public URL, which comes before every path that the platform and browsers are given;

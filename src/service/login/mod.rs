@@ -124,10 +124,14 @@ impl Deck {
         let signer = self.signer(integration).await?;
         let bound = match self.accept_state(&signer, &back).await? {
             Ok(bound) => bound,
-            Err(refusal) => return Ok(LoginEnd::Refused(refusal)),
+            Err(refusal) => return Ok(refusal.into()),
         };
         if back.code.is_empty() {
-            return Ok(LoginEnd::Refused(LoginRefusal::Denied));
+            let refusal = match back.error {
+                "access_denied" => LoginRefusal::Denied,
+                _ => LoginRefusal::CodeRefused(Fault::new(Kind::Remote, "the platform gave no code")),
+            };
+            return Ok(refusal.into());
         }
         let client = self.client(integration).await?;
         let account = match self.redeem(&client, back.code, redirect_uri, &bound.verifier).await {
@@ -137,7 +141,7 @@ impl Deck {
                 if let LoginRefusal::Setup(fault) = &refusal {
                     self.log(NewOperation::failed("member.login", integration.as_str(), fault)).await;
                 }
-                return Ok(LoginEnd::Refused(refusal));
+                return Ok(refusal.into());
             }
         };
         let ended = match self.admit(&client, &signer, integration, &account, bound.invitation).await? {
@@ -147,7 +151,7 @@ impl Deck {
             }
             Err(refusal) => {
                 self.log_refusal(&account, &refusal).await;
-                LoginEnd::Refused(refusal)
+                LoginEnd::Refused { refusal, account: Some(account.name) }
             }
         };
         Ok(ended)

@@ -55,7 +55,12 @@ pub enum LoginEnd {
         is_new_link: bool,
     },
     /// It has not.
-    Refused(LoginRefusal),
+    Refused {
+        /// Why.
+        refusal: LoginRefusal,
+        /// The name of the account, where it got that far. Foreign text.
+        account: Option<String>,
+    },
 }
 
 /// Why a login is refused.
@@ -169,6 +174,13 @@ pub enum FormEnd {
     NoSession,
     /// The form is no page's of this session.
     Forged,
+}
+
+impl From<LoginRefusal> for LoginEnd {
+    /// Refused before it was known who it is.
+    fn from(refusal: LoginRefusal) -> Self {
+        Self::Refused { refusal, account: None }
+    }
 }
 
 impl LoginRefusal {
