@@ -202,8 +202,8 @@ fn footer(look: &Look<'_>, visit: &Visit) -> Markup {
 pub(super) fn invitation(look: &Look<'_>, member: &Member, token: &str) -> Markup {
     let name = safe(&member.name);
     let title = phrase("Are you {}?", "你是{}吗？").fill(look.lang, &[&name]);
-    let login =
-        url::form_urlencoded::Serializer::new("login?".to_owned()).append_pair("invitation", token).finish();
+    // Read and found good by now: its letters are those of an address.
+    let login = format!("login?invitation={token}");
     let main = html! {
         div.sign.calm { (sign(LINK)) }
         h1 { (title) }
