@@ -176,7 +176,9 @@ mod tests {
     fn people_and_programs_have_hosts_of_their_own() {
         let verifier = Secret::new(VERIFIER);
         let url = |base: &str| {
-            client(base, &Arc::default(), &Network::direct()).authorize_url(&login(&verifier)).unwrap()
+            client(base, &Arc::<Notes>::default(), &Network::direct())
+                .authorize_url(&login(&verifier))
+                .unwrap()
         };
         assert_eq!(
             url("https://open.feishu.cn"),
@@ -223,7 +225,7 @@ mod tests {
             r#"{"code":20071,"error":"invalid_grant","error_description":"redirect_uri mismatch"}"#,
         )])
         .await;
-        let client = server.client(&Arc::default());
+        let client = server.client(&Arc::<Notes>::default());
         let error =
             client.user_token(ASK, "c", "https://x.test/cb", &Secret::new(VERIFIER)).await.unwrap_err();
         assert_eq!(error.code(), Some(20_071));
