@@ -11,7 +11,7 @@ use super::{
     table::{Align, Table},
 };
 use crate::{
-    core::{error::Kind, secret::Secret},
+    core::{error::Kind, integration::Receive, message::Via, secret::Secret},
     service::{self, CheckMode, CheckReport, IntegrationDraft, IntegrationView},
 };
 
@@ -226,7 +226,14 @@ fn facts(out: &Output, view: &IntegrationView) -> Vec<(&'static str, String)> {
         let holder = live.holder.as_ref().map(|holder| format!(", held by {holder} (pid {})", holder.pid));
         facts.push(("Live", format!("{}{}", live.state.as_str(), holder.unwrap_or_default())));
         facts.push(("Since", out.time(live.since_at)));
-        facts.push(("Last event", out.time(live.last_event_at)));
+        let via = live.last_event_via.map(|via| match via {
+            Via::Webhook => " by webhook",
+            _ => " by long connection",
+        });
+        facts.push(("Last event", format!("{}{}", out.time(live.last_event_at), via.unwrap_or_default())));
+        if integration.receive == Receive::LongConnection {
+            facts.push(("card.action.trigger_v1", "needs the webhook".to_owned()));
+        }
     }
     facts
 }

@@ -11,6 +11,7 @@ mod log;
 pub mod logfile;
 mod member;
 pub mod output;
+mod press;
 mod quota;
 mod room;
 mod room_read;
@@ -21,7 +22,6 @@ pub mod serve_args;
 mod setup;
 mod signal;
 mod sim;
-mod sim_args;
 mod table;
 
 use std::time::Duration;
@@ -101,6 +101,7 @@ async fn run_command(context: &mut Context, command: Command) -> Result<(), CliE
         Command::Log(args) => log::run(context, &args).await,
         Command::Key(command) => key::run(context, command).await,
         Command::Serve(args) => serve::run(context, &args).await,
+        Command::Press(args) => press::run(context, &args).await,
         Command::Demo(_) | Command::Sim(_) | Command::Completions(_) | Command::Man(_) => {
             Err(CliError::new(Kind::Usage, "this command does not run without a screen"))
         }

@@ -4,21 +4,28 @@ use serde_json::json;
 
 use super::{error::CliError, output::Output, serve_args::ServeArgs, setup::Context};
 use crate::{
-    core::integration::IntegrationUrls,
-    server::{Bound, ServeOptions, Server},
+    core::{error::Kind, integration::IntegrationUrls},
+    server::{Bound, ServeOptions, Server, TlsFiles},
     service::{IntegrationView, LiveMode},
 };
 
 /// Serves until it is told to end.
 pub(super) async fn run(context: &mut Context, args: &ServeArgs) -> Result<(), CliError> {
     let settings = &context.setup.loaded.settings.server;
+    let tls = match (&settings.tls_cert, &settings.tls_key) {
+        (Some(cert), Some(key)) => Some(TlsFiles { cert: cert.clone(), key: key.clone() }),
+        (None, None) => None,
+        _ => {
+            return Err(CliError::new(Kind::Config, "of certificate and key only one is named")
+                .hint("Name both with --tls-cert and --tls-key, or neither."));
+        }
+    };
     // The port first: without a public URL of its own, the gateway's address is what the URLs begin with.
-    let bound = Bound::take(settings.listen.0).await?;
+    let bound = Bound::take(settings.listen.0, tls).await?;
     let public_url = settings.public_url.as_ref().map_or_else(|| bound.url(), |url| url.as_str().to_owned());
     let options = ServeOptions {
         trust_forwarded: settings.trust_forwarded,
         live: if args.no_long_connection { LiveMode::NoSocket } else { LiveMode::TakePart },
-        zone: context.setup.loaded.settings.ui.zone.tz().clone(),
     };
     let deck = context.deck().await?;
     let server = Server::new(bound, deck, options);

@@ -12,8 +12,6 @@ pub(super) async fn run(args: &SimArgs, cancel: CancellationToken) -> Result<(),
         scenario: args.scenario.clone(),
         members: args.members,
         seed: args.seed,
-        webhook: args.webhook.clone(),
-        redirect: args.redirect.clone(),
     };
     tokio::select! {
         ended = sim::run_command(options, tokio::io::stdout()) => {

@@ -134,6 +134,11 @@ settings! {
     server: ServerSettings {
         /// Where `larkdeck serve` listens: address and port; port 0 takes a free one.
         listen: ListenAddress = ListenAddress::default(), "LARKDECK_SERVER_LISTEN", "";
+        /// The certificate with its chain, a PEM file: then `larkdeck serve` speaks TLS itself. Read anew when it
+        /// changes. Needs `tls_key`.
+        tls_cert: Option<PathBuf> = None, "LARKDECK_SERVER_TLS_CERT", "/etc/larkdeck/fullchain.pem";
+        /// The private key of that certificate, a PEM file.
+        tls_key: Option<PathBuf> = None, "LARKDECK_SERVER_TLS_KEY", "/etc/larkdeck/privkey.pem";
         /// Whether `X-Forwarded-For` and `X-Forwarded-Proto` are believed. Only behind a reverse proxy that
         /// sets them itself: anybody else could write what he likes into them.
         trust_forwarded: bool = false, "LARKDECK_SERVER_TRUST_FORWARDED", "";

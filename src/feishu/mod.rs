@@ -31,7 +31,6 @@ pub use endpoint::{
     chat::{ChatInfo, ChatMember, ChatState},
     contact::{AccountStatus, FoundId, LookupKey, UserInfo},
     message::{CardContent, Container, Listing, Order, ReceiverKind, Reply, SendMessage},
-    oauth::{Account, Authorize, UserToken},
     reaction::{Operator, Reaction},
 };
 pub use error::{FeishuError, Refusal};

@@ -30,7 +30,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::origin::Origin;
+use super::{origin::Origin, tls::Tls};
 
 /// Connections at once; more wait in the backlog of the kernel.
 const MOST_CONNECTIONS: usize = 1024;
@@ -50,6 +50,8 @@ pub(super) struct Service {
     pub(super) router: Router,
     /// Whether forwarded headers are believed.
     pub(super) trust_forwarded: bool,
+    /// With a certificate of one's own.
+    pub(super) tls: Option<Tls>,
 }
 
 /// Accepts until `stop`. Connections under way then finish their request and close; `connections` tells when.
@@ -73,8 +75,7 @@ pub(super) async fn accept(
             Ok((stream, peer)) => {
                 let (service, stop) = (service.clone(), stop.clone());
                 connections.spawn(async move {
-                    // Broken connections are the other side's affair.
-                    _ = serve(stream, peer, service, stop).await;
+                    greet(stream, peer, service, stop).await;
                     drop(place);
                 });
             }
@@ -86,15 +87,27 @@ pub(super) async fn accept(
     }
 }
 
-async fn serve(
-    stream: TcpStream,
-    peer: SocketAddr,
+/// Serves one connection. Broken ones are the other side's affair.
+async fn greet(stream: TcpStream, peer: SocketAddr, service: Service, stop: CancellationToken) {
+    // Without it, small answers wait for the other side's delayed acknowledgement.
+    _ = stream.set_nodelay(true);
+    let origin = Origin { address: peer.ip().to_canonical(), is_https: service.tls.is_some() };
+    match service.tls.as_ref().map(Tls::acceptor) {
+        None => _ = serve(stream, origin, service, stop).await,
+        Some(acceptor) => {
+            if let Ok(Ok(stream)) = tokio::time::timeout(HEAD_PATIENCE, acceptor.accept(stream)).await {
+                _ = serve(stream, origin, service, stop).await;
+            }
+        }
+    }
+}
+
+async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    origin: Origin,
     service: Service,
     stop: CancellationToken,
 ) -> Result<(), hyper::Error> {
-    // Without it, small answers wait for the other side's delayed acknowledgement.
-    _ = stream.set_nodelay(true);
-    let origin = Origin { address: peer.ip().to_canonical(), is_https: false };
     let awaits_head = Arc::new(AtomicBool::new(true));
     let stream =
         Impatient { inner: stream, awaits_head: Arc::clone(&awaits_head), deadline: None, late: None };

@@ -65,7 +65,7 @@ async fn follow(
     futures_util::future::join_all(parts.into_values().map(LiveHandle::stop)).await;
 }
 
-/// Takes part where it does not yet, and leaves where the integration is gone.
+/// Takes part where it does not yet, and leaves where the integration is gone; takes in changed keys.
 async fn match_parts(
     deck: &Deck,
     mode: LiveMode,
@@ -77,6 +77,7 @@ async fn match_parts(
         .filter(|view| view.integration.app.is_some())
         .map(|view| view.integration.id)
         .collect();
+    deck.renew_doors().await?;
     parts.retain(|id, _| with_app.contains(id));
     for id in with_app {
         parts.entry(id.clone()).or_insert_with(|| deck.go_live(&id, mode));

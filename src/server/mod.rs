@@ -1,17 +1,19 @@
 //! The gateway: the three URLs of every integration, health, and the live connections beside them. It has no
 //! state of its own: everything is in the store, and any number of gateways may serve the same one.
 
+mod event;
 mod gateway;
 mod health;
 mod listen;
 mod live;
+mod metrics;
 mod origin;
-mod page;
+mod refusal;
+mod tls;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::Router;
-use jiff::tz::TimeZone;
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -20,20 +22,20 @@ use crate::{
     service::{Answer, Deck, IntegrationView, LiveMode},
 };
 
-use self::gateway::Gateway;
+use self::{gateway::Gateway, tls::Tls};
+
+pub use self::tls::TlsFiles;
 
 /// How long a stop waits for the requests that were accepted. The platform itself gives up after 3 s.
 const DRAIN_PATIENCE: Duration = Duration::from_secs(3);
 
 /// How a gateway is run.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct ServeOptions {
     /// Whether `X-Forwarded-For` and `X-Forwarded-Proto` are believed: only behind a proxy that sets them.
     pub trust_forwarded: bool,
     /// How it takes part in the live connections.
     pub live: LiveMode,
-    /// The zone of days on pages.
-    pub zone: TimeZone,
 }
 
 /// A port that is taken, before anything answers on it.
@@ -41,6 +43,7 @@ pub struct ServeOptions {
 pub struct Bound {
     listener: TcpListener,
     address: SocketAddr,
+    tls: Option<Tls>,
 }
 
 /// A gateway that is about to run.
@@ -51,21 +54,23 @@ pub struct Server {
 }
 
 impl Bound {
-    /// Takes the port; port 0 takes a free one.
+    /// Takes the port; port 0 takes a free one. With `tls` it speaks TLS alone.
     ///
     /// # Errors
-    /// Config where the address cannot be had.
-    pub async fn take(address: SocketAddr) -> Answer<Self> {
+    /// Config where the address cannot be had, or where the files are no certificate with its key.
+    pub async fn take(address: SocketAddr, tls: Option<TlsFiles>) -> Answer<Self> {
+        let tls = tls.map(Tls::load).transpose()?;
         let taken = TcpListener::bind(address).await.and_then(|listener| {
             let address = listener.local_addr()?;
-            Ok(Self { listener, address })
+            Ok(Self { listener, address, tls })
         });
         taken.map_err(|error| cannot_listen(address, &error))
     }
 
     /// What this gateway is reached by on its own host.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
     }
 }
 
@@ -77,7 +82,7 @@ fn cannot_listen(address: SocketAddr, error: &io::Error) -> Fault {
 impl Server {
     /// A gateway on `bound` for the integrations of `deck`, whose settings name the public URL.
     pub fn new(bound: Bound, deck: Deck, options: ServeOptions) -> Self {
-        let gateway = Arc::new(Gateway::new(deck, bound.url(), options.zone.clone()));
+        let gateway = Arc::new(Gateway::new(deck, bound.url()));
         Self { bound, gateway, options }
     }
 
@@ -104,12 +109,21 @@ impl Server {
     pub async fn run(self, stop: CancellationToken) -> Answer<()> {
         let live = live::TakingPart::start(self.gateway.deck.clone(), self.options.live).await?;
         let connections = TaskTracker::new();
-        let service =
-            listen::Service { router: routes(&self.gateway), trust_forwarded: self.options.trust_forwarded };
+        let service = listen::Service {
+            router: routes(&self.gateway),
+            trust_forwarded: self.options.trust_forwarded,
+            tls: self.bound.tls,
+        };
         listen::accept(self.bound.listener, service, &connections, stop).await;
-        connections.close();
-        if tokio::time::timeout(DRAIN_PATIENCE, connections.wait()).await.is_err() {
-            tracing::warn!(left = connections.len(), "requests cut off");
+        let work = &self.gateway.work;
+        let drained = async {
+            connections.close();
+            connections.wait().await;
+            work.close();
+            work.wait().await;
+        };
+        if tokio::time::timeout(DRAIN_PATIENCE, drained).await.is_err() {
+            tracing::warn!(connections = connections.len(), work = work.len(), "requests cut off");
         }
         live.stop().await;
         Ok(())
@@ -119,7 +133,7 @@ impl Server {
 /// All routes: at the root, for proxies that take the path prefix of the public URL off, and below that
 /// prefix, for those that leave it.
 fn routes(gateway: &Arc<Gateway>) -> Router {
-    let routes = Router::new().merge(health::routes()).merge(page::routes());
+    let routes = Router::new().merge(health::routes()).merge(event::routes());
     let all = match gateway.prefix() {
         "" => routes,
         prefix => Router::new().nest(prefix, routes.clone()).merge(routes),

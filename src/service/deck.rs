@@ -78,11 +78,12 @@ pub(super) struct Inner {
     clients: Mutex<HashMap<IntegrationId, (AppCredentials, Client)>>,
     readers: Mutex<HashMap<IntegrationId, (Instant, Reader)>>,
     pub(super) rosters: tokio::sync::Mutex<HashMap<IntegrationId, Roster>>,
+    /// The ways in for what is pushed.
+    pub(super) doors: Mutex<HashMap<IntegrationId, Arc<super::door::Door>>>,
     /// People whose names are to be looked up.
     pub(super) wanted_names: Mutex<super::live::names::Wanted>,
     /// Rooms and threads whose facts were asked for lately.
     pub(super) asked: Mutex<HashMap<String, Instant>>,
-    pub(super) logins: super::login::Logins,
     /// Tells living connections that an integration was edited here.
     pub(super) edited: tokio::sync::watch::Sender<u64>,
 }
@@ -122,9 +123,9 @@ impl Deck {
                 clients: Mutex::default(),
                 readers: Mutex::default(),
                 rosters: tokio::sync::Mutex::default(),
+                doors: Mutex::default(),
                 wanted_names: Mutex::default(),
                 asked: Mutex::default(),
-                logins: super::login::Logins::default(),
                 edited: tokio::sync::watch::channel(0).0,
             }),
         }

@@ -3,27 +3,30 @@
 
 mod budget;
 mod deck;
+mod door;
 mod follow;
 mod history;
 pub mod index;
 mod integration;
 pub mod link;
 mod live;
-pub mod login;
 mod member;
 mod open;
 mod outbox;
 mod permit;
 pub mod phone;
+mod press;
 mod room;
 pub mod roster;
 mod view;
 
 pub use deck::{Answer, Deck, DeckOptions};
+pub use door::Door;
 pub use follow::{Follow, IntegrationChanges};
 pub use integration::checked_base_url;
 pub use link::plan::LinkPlan;
 pub use live::LiveHandle;
 pub use open::{KeyOrigin, KeyView, Opening};
 pub use permit::Ledger;
+pub use press::{CardOp, PressPreview, Verdict};
 pub use view::*;

@@ -91,7 +91,22 @@ impl Deck {
         self.inner.store.put_ui("larkdeck", &listed_key(integration), Some(&now)).await.told()
     }
 
-    pub(super) async fn learn_tenant(
+    /// Asks the platform about one room: its name, its description, whether it is still there.
+    pub(super) async fn look_up_room(
+        &self,
+        integration: &IntegrationId,
+        chat: &ChatId,
+        class: Class,
+    ) -> Answer<RoomStatus> {
+        let client = self.client(integration).await?;
+        let ask = Ask::new(class, Feature::Live).within(PERSON_PATIENCE);
+        let row = chat_row(client.chat(ask, chat).await.told()?);
+        let status = row.status.unwrap_or(RoomStatus::Open);
+        self.inner.store.upsert_chats(integration, vec![row]).await.told()?;
+        Ok(status)
+    }
+
+    async fn learn_tenant(
         &self,
         integration: &IntegrationId,
         tenant: &crate::core::ids::TenantKey,

@@ -47,16 +47,18 @@ impl Shared {
         if events.is_empty() {
             return result;
         }
-        let mut pushed = Vec::new();
-        for event in events {
-            for road in world.roads(&event) {
-                let first = world.first_push(&event, road);
-                pushed.push((event.clone(), road, first));
-            }
-        }
+        let now_ms = world.clock.now_ms();
+        let pushed: Vec<_> = events
+            .into_iter()
+            .map(|event| {
+                world.hub.unacked += 1;
+                let attempt = world.hub.push(&event, now_ms);
+                (event, attempt)
+            })
+            .collect();
         drop(world);
-        for (event, road, first) in pushed {
-            self.tasks.spawn_on(Arc::clone(self).see_through(event, road, first), &self.runtime);
+        for (event, attempt) in pushed {
+            self.tasks.spawn_on(Arc::clone(self).see_through(event, attempt), &self.runtime);
         }
         result
     }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::{
     StoreError,
     db::Tx,
+    event,
     feed::ChangeKind,
     ingest::{FillKind, FillPage, Incoming, IngestItem, Ingested, NewSeam},
     person,
@@ -13,7 +14,7 @@ use super::{
 use crate::core::{
     ids::{ChatId, IntegrationId, MessageId, Seq},
     message::{NewMessage, Via},
-    room::{Missing, RoomStatus},
+    room::Missing,
     time::Timestamp,
 };
 
@@ -42,10 +43,10 @@ pub(super) async fn items<'a>(
             Incoming::Message { .. } | Incoming::Edited { .. } => {
                 stored.next().unwrap_or(Ingested::Duplicate)
             }
-            _ => other(tx, item).await?,
+            _ => event::other(tx, item).await?,
         });
     }
-    note_event(tx, &items).await?;
+    event::note_event(tx, &items).await?;
     Ok(answers)
 }
 
@@ -395,187 +396,7 @@ async fn apply_early_recalls(tx: &mut Tx<'_>) -> Result<(), StoreError> {
     Ok(())
 }
 
-async fn count_early_recalls(tx: &mut Tx<'_>, by: i64) -> Result<(), StoreError> {
+pub(super) async fn count_early_recalls(tx: &mut Tx<'_>, by: i64) -> Result<(), StoreError> {
     q("update store_meta set early_recalls = early_recalls + $1 where id = 1").bind(by).run(tx).await?;
-    Ok(())
-}
-
-/// Everything that is no message.
-async fn other(tx: &mut Tx<'_>, item: &IngestItem) -> Result<Ingested, StoreError> {
-    if let Some(event) = &item.event_id {
-        let is_first = q("insert into event_seen (event_id, at) values ($1, $2) on conflict do nothing")
-            .bind(event.as_str())
-            .bind(tx.db().now())
-            .run(tx)
-            .await?;
-        if is_first == 0 {
-            return Ok(Ingested::Duplicate);
-        }
-    }
-    let changed = match &item.what {
-        Incoming::Message { .. } | Incoming::Edited { .. } => None,
-        Incoming::Seen => return Ok(Ingested::New(Seq(0))),
-        Incoming::Recalled { chat_id, message_id } => recall(tx, chat_id, message_id).await?,
-        Incoming::Reaction { message_id, emoji, operator, added } => {
-            react(tx, message_id, emoji, operator, *added).await?
-        }
-        Incoming::ChatUpdated { chat_id, name } => {
-            ensure_room(tx, &item.integration, chat_id, "").await?;
-            change_room(tx, chat_id, name.as_deref(), None).await?
-        }
-        Incoming::ChatDisbanded { chat_id } => {
-            ensure_room(tx, &item.integration, chat_id, "").await?;
-            change_room(tx, chat_id, None, Some(RoomStatus::Disbanded)).await?
-        }
-        Incoming::BotAdded { chat_id, name } => {
-            ensure_room(tx, &item.integration, chat_id, name).await?;
-            change_room(tx, chat_id, Some(name), Some(RoomStatus::Open)).await?
-        }
-        Incoming::BotRemoved { chat_id } => {
-            change_room(tx, chat_id, None, Some(RoomStatus::Dismissed)).await?
-        }
-        Incoming::MembersAdded { chat_id, people } => {
-            ensure_room(tx, &item.integration, chat_id, "").await?;
-            members_added(tx, chat_id, people).await?
-        }
-        Incoming::MembersLeft { chat_id, people } => {
-            let mut gone = 0;
-            for person in people {
-                gone += q("delete from room_member where chat_id = $1 and open_id = $2")
-                    .bind(chat_id)
-                    .bind(person)
-                    .run(tx)
-                    .await?;
-            }
-            members_changed(tx, chat_id, -i64::try_from(gone).unwrap_or(0)).await?
-        }
-    };
-    Ok(changed.map_or(Ingested::Duplicate, Ingested::Changed))
-}
-
-async fn recall(tx: &mut Tx<'_>, chat: &ChatId, id: &MessageId) -> Result<Option<Seq>, StoreError> {
-    let known = q("select recalled from message where message_id = $1").bind(id).one(tx).await?;
-    match known {
-        Some(row) if row.flag(0)? => Ok(None),
-        Some(_) => {
-            let seq = tx.tell(ChangeKind::Message, id.as_str(), Some(chat)).await?;
-            q("update message set recalled = 1, seq = $2 where message_id = $1")
-                .bind(id)
-                .bind(seq)
-                .run(tx)
-                .await?;
-            Ok(Some(seq))
-        }
-        None => {
-            let now = tx.db().now();
-            let made = q("insert into early_recall (message_id, at) values ($1, $2) on conflict do nothing")
-                .bind(id)
-                .bind(now)
-                .run(tx)
-                .await?;
-            count_early_recalls(tx, i64::try_from(made).unwrap_or(0)).await?;
-            Ok(None)
-        }
-    }
-}
-
-async fn react(
-    tx: &mut Tx<'_>,
-    id: &MessageId,
-    emoji: &str,
-    operator: &str,
-    added: bool,
-) -> Result<Option<Seq>, StoreError> {
-    let query = if added {
-        q("insert into reaction (message_id, emoji, operator) values ($1, $2, $3) on conflict do nothing")
-    } else {
-        q("delete from reaction where message_id = $1 and emoji = $2 and operator = $3")
-    };
-    if query.bind(id).bind(emoji).bind(operator).run(tx).await? == 0 {
-        return Ok(None);
-    }
-    let row = q("select chat_id from message where message_id = $1").bind(id).one(tx).await?;
-    let Some(row) = row else { return Ok(None) };
-    let chat: ChatId = row.parse(0, "chat_id")?;
-    let seq = tx.tell(ChangeKind::Message, id.as_str(), Some(&chat)).await?;
-    q("update message set seq = $2 where message_id = $1").bind(id).bind(seq).run(tx).await?;
-    Ok(Some(seq))
-}
-
-/// Changes name or status of a room; the number of the change where it made a difference.
-pub(super) async fn change_room(
-    tx: &mut Tx<'_>,
-    chat: &ChatId,
-    name: Option<&str>,
-    status: Option<RoomStatus>,
-) -> Result<Option<Seq>, StoreError> {
-    let name = name.filter(|name| !name.is_empty());
-    let changed = q("update room set name = coalesce($2, name), status = coalesce($3, status)
-        where chat_id = $1 and (name <> coalesce($2, name) or status <> coalesce($3, status))")
-    .bind(chat)
-    .bind(name)
-    .bind(status.map(RoomStatus::as_str))
-    .run(tx)
-    .await?;
-    if changed == 0 {
-        return Ok(None);
-    }
-    tx.tell(ChangeKind::Room, chat.as_str(), Some(chat)).await.map(Some)
-}
-
-async fn members_added(
-    tx: &mut Tx<'_>,
-    chat: &ChatId,
-    people: &[(crate::core::ids::OpenId, String)],
-) -> Result<Option<Seq>, StoreError> {
-    let mut made = 0;
-    for (open_id, name) in people {
-        made +=
-            q("insert into room_member (chat_id, open_id, name) values ($1, $2, $3) on conflict do nothing")
-                .bind(chat)
-                .bind(open_id)
-                .bind(name.as_str())
-                .run(tx)
-                .await?;
-    }
-    let names: Vec<(String, Option<String>)> = people
-        .iter()
-        .filter(|(_, name)| !name.is_empty())
-        .map(|(id, name)| (id.to_string(), Some(name.clone())))
-        .collect();
-    person::put(tx, &names).await?;
-    members_changed(tx, chat, i64::try_from(made).unwrap_or(0)).await
-}
-
-async fn members_changed(tx: &mut Tx<'_>, chat: &ChatId, by: i64) -> Result<Option<Seq>, StoreError> {
-    if by == 0 {
-        return Ok(None);
-    }
-    q("update room set member_count = member_count + $2 where chat_id = $1 and member_count + $2 >= 0")
-        .bind(chat)
-        .bind(by)
-        .run(tx)
-        .await?;
-    tx.tell(ChangeKind::Room, chat.as_str(), Some(chat)).await.map(Some)
-}
-
-/// Remembers when the last event of each integration came, and which way.
-async fn note_event(tx: &mut Tx<'_>, items: &[&IngestItem]) -> Result<(), StoreError> {
-    let mut latest: BTreeMap<&IntegrationId, Via> = BTreeMap::new();
-    for item in items {
-        if matches!(item.via, Via::Live | Via::Webhook) {
-            latest.insert(&item.integration, item.via);
-        }
-    }
-    let now = tx.db().now();
-    for (integration, via) in latest {
-        q("update lease set last_event_at = $1, last_event_via = $2 where exists (select 1 from integration i
-            where i.id = $3 and i.base_url = lease.base_url and i.app_id = lease.app_id)")
-        .bind(now)
-        .bind(via.as_str())
-        .bind(integration)
-        .run(tx)
-        .await?;
-    }
     Ok(())
 }

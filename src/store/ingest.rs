@@ -70,12 +70,14 @@ pub enum Incoming {
         /// Added, or taken away.
         added: bool,
     },
-    /// The chat has a new name.
+    /// The chat has a new name or description.
     ChatUpdated {
         /// Which.
         chat_id: ChatId,
-        /// Its name now.
+        /// Its name now, where that changed.
         name: Option<String>,
+        /// Its description now, where that changed.
+        description: Option<String>,
     },
     /// The chat was disbanded (R24).
     ChatDisbanded {

@@ -8,6 +8,7 @@
 mod absorb;
 mod db;
 mod error;
+mod event;
 mod feed;
 mod ingest;
 mod integration;
@@ -15,13 +16,13 @@ pub mod key;
 mod known;
 mod lease;
 mod link;
-mod login;
 mod member;
 mod message;
 mod operation;
 mod outbox;
 pub mod permit;
 mod person;
+mod press;
 mod reader;
 mod room;
 mod roster;
@@ -43,12 +44,12 @@ pub use self::{
     integration::{IntegrationPatch, NewIntegration, SecretPatch},
     lease::{Acquired, LeaseMark, LeaseRow},
     link::{LinkBatch, LinkChange, LinkOutcome, UndoReport},
-    login::{Invitation, Session},
     member::{ImportMode, Imported, MemberPatch, MemberRow},
     message::{Anchor, Place},
     operation::OperationQuery,
     outbox::{NewOutgoing, OutboxRow},
     person::Person,
+    press::{NewPress, Pressed},
     reader::Reader,
     room::ChatRow,
     roster::{RosterChunk, RosterRow},

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::{
     Reader, Store, StoreError, absorb,
     db::CHUNK_ROWS,
+    event,
     feed::ChangeKind,
     person,
     sql::{Bulk, Conn, Query, Row, Value, q},
@@ -12,6 +13,7 @@ use super::{
 use crate::core::{
     ids::{ChatId, IntegrationId, OpenId},
     room::{Room, RoomKind, RoomMember, RoomStatus},
+    time::Timestamp,
 };
 
 /// A chat as the platform lists it; `None` leaves what is known.
@@ -122,13 +124,34 @@ impl Store {
         Ok(load(&mut read, query, reader).await?.pop())
     }
 
+    /// A room of which nothing was listed yet is known from `from` on: with it, or with whatever it is
+    /// complete to already.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub async fn know_room_from(
+        &self,
+        integration: &IntegrationId,
+        chat: &ChatId,
+        from: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.db().write("mark the room").await?;
+        absorb::ensure_room(&mut tx, integration, chat, "").await?;
+        q("update room set complete_to = $2 where chat_id = $1 and complete_to is null")
+            .bind(chat)
+            .bind(from)
+            .run(&mut tx)
+            .await?;
+        tx.commit().await
+    }
+
     /// Changes what a room is; `false` when there is no such room.
     ///
     /// # Errors
     /// The engine's.
     pub async fn set_room_status(&self, chat: &ChatId, status: RoomStatus) -> Result<bool, StoreError> {
         let mut tx = self.db().write("change the room").await?;
-        absorb::change_room(&mut tx, chat, None, Some(status)).await?;
+        event::change_room(&mut tx, chat, None, Some(status)).await?;
         let is_there = q("select 1 from room where chat_id = $1").bind(chat).one(&mut tx).await?.is_some();
         tx.commit().await?;
         Ok(is_there)

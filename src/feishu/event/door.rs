@@ -104,7 +104,15 @@ impl EventKeys {
 
     /// An old card callback is never encrypted and carries no Verification Token: its signature proves it.
     fn check_old_card(&self, signed: Signed<'_>, body: &[u8]) -> Result<(), EventError> {
-        let Some(token) = &self.verification_token else { return Ok(()) };
+        let Some(token) = &self.verification_token else {
+            // Where events have to prove themselves, a press by whomever it says must not go unproved.
+            return match self.encrypt_key {
+                None => Ok(()),
+                Some(_) => Err(EventError::Encryption(
+                    "an old card callback cannot be proved without a Verification Token",
+                )),
+            };
+        };
         if signed.signature.is_empty() {
             return Err(EventError::Signature("missing"));
         }

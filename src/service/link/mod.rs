@@ -3,7 +3,7 @@
 pub mod decide;
 pub mod pace;
 pub mod plan;
-pub(super) mod run;
+mod run;
 
 use std::time::Duration;
 

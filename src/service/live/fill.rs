@@ -18,7 +18,7 @@ use crate::{
         time::Timestamp,
     },
     feishu::{Ask, Client, Container, Listing, Order},
-    store::{FillKind, FillPage, Ingested, NewSeam},
+    store::{Anchor, FillKind, FillPage, Ingested, NewSeam},
 };
 
 use super::{
@@ -28,6 +28,7 @@ use super::{
         room::listed_key,
     },
     gap::{complete_after, day_budget, leaves_seam, missing, start_second},
+    silence::{RHYTHM_MESSAGES, Silence, is_unusual},
     sink::Sink,
 };
 
@@ -57,6 +58,7 @@ struct Work {
     client: Client,
     /// All followed rooms are complete to here, and the connection stood since.
     filled_to: Mutex<Option<Timestamp>>,
+    silence: Mutex<Silence>,
 }
 
 /// Calls of fills on one day.
@@ -68,7 +70,8 @@ struct DayUse {
 
 impl Filler {
     pub(super) fn new(sink: Arc<Sink>, client: Client) -> Self {
-        Self { work: Arc::new(Work { sink, client, filled_to: Mutex::default() }), running: None }
+        let silence = Silence::new(sink.deck.inner.clock.now()).into();
+        Self { work: Arc::new(Work { sink, client, filled_to: Mutex::default(), silence }), running: None }
     }
 
     /// Up to where all rooms are complete, once a fill has finished.
@@ -108,7 +111,39 @@ impl Filler {
     }
 }
 
+impl Filler {
+    /// Looks a room up that is silent for longer than usual: one at most.
+    pub(super) async fn look_at_silence(&self) {
+        if let Err(fault) = self.work.look_at_silence().await {
+            tracing::warn!(%fault, "silent room not looked up");
+        }
+    }
+}
+
 impl Work {
+    async fn look_at_silence(&self) -> Answer<()> {
+        let (deck, integration) = (&self.sink.deck, &self.sink.integration);
+        let rooms = deck.rooms(integration).await?;
+        let now = deck.inner.clock.now();
+        let candidates = lock(&self.silence).candidates(&rooms, now);
+        for (chat, last) in candidates {
+            let newest = deck.inner.store.history(&chat, &Anchor::Latest, RHYTHM_MESSAGES).await.told()?;
+            let written: Vec<Timestamp> = newest.iter().map(|message| message.body.created_at).collect();
+            if !is_unusual(&written, now) {
+                continue;
+            }
+            lock(&self.silence).looked(chat.clone(), last);
+            self.spend().await?;
+            if deck.look_up_room(integration, &chat, Class::Fill).await? != RoomStatus::Open {
+                let mut row = NewOperation::ok("room.disbanded", chat.as_str());
+                row.reason = Some("found when the room fell silent".to_owned());
+                deck.log(row).await;
+            }
+            return Ok(());
+        }
+        Ok(())
+    }
+
     async fn fill_all(&self, connected_at: Timestamp) {
         if let Err(fault) = self.try_fill_all(connected_at).await {
             tracing::warn!(%fault, "rooms not repaired");
@@ -121,7 +156,7 @@ impl Work {
         let (deck, integration) = (&self.sink.deck, &self.sink.integration);
         self.list_chats_if_stale().await?;
         let mut rooms = deck.rooms(integration).await?;
-        self.sink.knows(&rooms);
+        self.sink.intake.knows(&rooms);
         rooms.retain(|room| room.status == RoomStatus::Open);
         rooms.sort_by_key(|room| std::cmp::Reverse(room.last_message_at));
         let mut first_pages = 0;
@@ -257,7 +292,7 @@ impl Work {
             kind,
         };
         let stored = deck.inner.store.fill_page(page).await.told()?;
-        lock(&self.sink.marked).insert(room.chat_id.clone());
+        lock(&self.sink.intake.marked).insert(room.chat_id.clone());
         deck.want_names(&self.sink.integration, senders);
         Ok(stored)
     }
@@ -271,7 +306,7 @@ impl Work {
         let mut listing = Listing::new(Container::Chat(room.chat_id.clone()), Order::Descending);
         listing.page_size = 10;
         let page = self.client.messages(ask(), listing).await.told()?;
-        let now = Timestamp::from_ms(lock(&self.sink.skew).platform_ms(deck.inner.clock.now().ms()));
+        let now = Timestamp::from_ms(lock(&self.sink.intake.skew).platform_ms(deck.inner.clock.now().ms()));
         for message in page.items.iter().filter(|message| now.since(message.created_at) > MISSED_AFTER) {
             if deck.inner.store.message(&message.message_id).await.told()?.is_none() {
                 return Ok(true);

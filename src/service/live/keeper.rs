@@ -27,8 +27,9 @@ use super::{
     },
     fill::Filler,
     gap::UNPROVEN,
+    intake::Intake,
     lease::{BEAT_EVERY, Follower, Held, LOOK_EVERY},
-    rhythm::{Rhythm, Skew},
+    rhythm::Rhythm,
     sink::Sink,
 };
 
@@ -198,9 +199,7 @@ impl<'a> Holding<'a> {
             app: facts.app.clone(),
             held: Arc::clone(held),
             rhythm: Rhythm::new(deck.inner.clock.instant()).into(),
-            skew: Skew::default().into(),
-            marked: Default::default(),
-            war_rooms: Default::default(),
+            intake: Intake::new(deck.clone(), keeper.integration.clone(), facts.app.clone()),
         });
         let filler = Filler::new(Arc::clone(&sink), client.clone());
         Self { keeper, facts, client, held, sink, filler, told: None }
@@ -213,7 +212,7 @@ impl<'a> Holding<'a> {
     async fn work(mut self, taken_over: bool) -> End {
         let deck = self.deck();
         match deck.rooms(&self.keeper.integration).await {
-            Ok(rooms) => self.sink.knows(&rooms),
+            Ok(rooms) => self.sink.intake.knows(&rooms),
             Err(fault) => tracing::warn!(%fault, "rooms not read"),
         }
         self.settle_orphans().await;
@@ -249,11 +248,11 @@ impl<'a> Holding<'a> {
                 }
                 _ = round.tick() => {
                     self.settle_orphans().await;
-                    self.deck().forget_old_logins().await;
                     let state = socket.state.borrow().clone();
                     self.advance(&state).await;
+                    self.filler.look_at_silence().await;
                     if self.is_edited().await { break End::Edited; }
-                    if self.is_deaf().await {
+                    if self.is_deaf("the connection stood but brought no events; it is made anew").await {
                         socket.close().await;
                         connected = None;
                         socket = self.open();
@@ -273,8 +272,10 @@ impl<'a> Holding<'a> {
 
     /// Webhook only: the lease is held, so that one process alone repairs and looks after things.
     async fn keep_without_socket(&mut self) -> End {
+        self.tell(LiveState::Off).await;
         self.filler.start(self.platform_now());
         let mut edited = self.deck().inner.edited.subscribe();
+        let mut last_event = None;
         loop {
             tokio::select! {
                 () = self.held.lost.cancelled() => {
@@ -282,13 +283,32 @@ impl<'a> Holding<'a> {
                 }
                 () = tokio::time::sleep(ROUND_EVERY) => {
                     self.settle_orphans().await;
-                    self.deck().forget_old_logins().await;
+                    self.hear_of_events(&mut last_event).await;
+                    self.filler.look_at_silence().await;
+                    let deaf = "no events came by webhook though there were some: does the platform still reach \
+                                the Message Card Request URL?";
+                    if self.is_deaf(deaf).await {
+                        self.filler.start(self.platform_now());
+                    }
                 }
                 Ok(()) = edited.changed() => {}
             }
             if self.is_edited().await {
                 return End::Edited;
             }
+        }
+    }
+
+    /// The webhook's events may come in by any gateway: the store knows of the last one.
+    async fn hear_of_events(&self, last: &mut Option<Timestamp>) {
+        let deck = self.deck();
+        match deck.inner.store.live(&self.facts.app.key).await {
+            Ok(live) if live.last_event_at != *last => {
+                *last = live.last_event_at;
+                lock(&self.sink.rhythm).event(deck.inner.clock.instant());
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "last event not looked at"),
         }
     }
 
@@ -307,7 +327,7 @@ impl<'a> Holding<'a> {
             SocketState::Live { since, .. } => {
                 if *connected != Some(since) {
                     *connected = Some(since);
-                    let skew = *lock(&self.sink.skew);
+                    let skew = *lock(&self.sink.intake.skew);
                     self.filler.start(Timestamp::from_ms(skew.platform_ms(since.ms())));
                 }
                 LiveState::Live
@@ -375,7 +395,7 @@ impl<'a> Holding<'a> {
 
     fn platform_now(&self) -> Timestamp {
         let now = self.deck().inner.clock.now();
-        Timestamp::from_ms(lock(&self.sink.skew).platform_ms(now.ms()))
+        Timestamp::from_ms(lock(&self.sink.intake.skew).platform_ms(now.ms()))
     }
 
     /// An unbroken connection proves everything up to its last frame.
@@ -385,7 +405,7 @@ impl<'a> Holding<'a> {
         else {
             return;
         };
-        let skew = *lock(&self.sink.skew);
+        let skew = *lock(&self.sink.intake.skew);
         if filled_to.ms() < skew.platform_ms(since.ms()) {
             return;
         }
@@ -406,7 +426,7 @@ impl<'a> Holding<'a> {
     }
 
     /// One listing of the most active room tells whether events are missing (G5).
-    async fn is_deaf(&self) -> bool {
+    async fn is_deaf(&self, words: &str) -> bool {
         if !lock(&self.sink.rhythm).is_suspicious(self.deck().inner.clock.instant()) {
             return false;
         }
@@ -414,7 +434,7 @@ impl<'a> Holding<'a> {
         if is_deaf {
             let mut row = NewOperation::ok("live.deaf", self.facts.app.key.to_string());
             row.result = crate::core::operation::OperationResult::Failed;
-            row.reason = Some("the connection stood but brought no events; it is made anew".to_owned());
+            row.reason = Some(words.to_owned());
             self.deck().log(row).await;
         }
         is_deaf

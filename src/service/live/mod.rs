@@ -5,10 +5,12 @@
 
 mod fill;
 mod gap;
+pub(super) mod intake;
 mod keeper;
 mod lease;
 pub(super) mod names;
 mod rhythm;
+mod silence;
 mod sink;
 
 use tokio_util::sync::CancellationToken;

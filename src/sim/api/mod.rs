@@ -7,7 +7,6 @@ mod cardkit;
 mod chat;
 mod code;
 mod contact;
-mod interactive;
 mod listing;
 mod member;
 mod message;
@@ -237,7 +236,6 @@ fn table() -> impl Iterator<Item = &'static Spec> {
         listing::SPECS,
         reaction::SPECS,
         cardkit::SPECS,
-        interactive::SPECS,
         resource::SPECS,
     ]
     .into_iter()

@@ -1,5 +1,7 @@
 //! Logins, steered: where they may lead back to, who sits at the browser, what an account is.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Control, unknown};
@@ -57,14 +59,14 @@ impl Control {
         })
     }
 
-    /// Changes an account; apps that may know of it are told.
+    /// Changes an account.
     ///
     /// # Errors
     /// Nobody has that open_id, email or name.
     pub fn change_person(&self, who: &str, change: &PersonChange) -> Result<(), SimError> {
         self.shared.act(|world| {
             let person = world.someone(0, who).ok_or_else(|| unknown("person", who))?;
-            world.change_person(person, |it| change.apply(it));
+            Arc::make_mut(&mut world.people).change(person, |it| change.apply(it));
             Ok(())
         })
     }

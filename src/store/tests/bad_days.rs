@@ -24,7 +24,8 @@ async fn a_newer_store_is_refused_by_version() {
     tx.commit().await.unwrap();
     store.close().await;
     let newer = open_with(folder.path(), "ann", Hand::new()).await.unwrap_err();
-    assert!(matches!(newer, StoreError::Newer { found: 99, known: 1, .. }), "{newer}");
+    let newest = i64::try_from(super::super::sqlite::MIGRATIONS.len()).unwrap();
+    assert!(matches!(newer, StoreError::Newer { found: 99, known, .. } if known == newest), "{newer}");
     assert!(newer.to_string().contains("99") && newer.hint().is_some());
 }
 
@@ -132,7 +133,7 @@ fn store_urls() {
 /// What was released is never edited: a changed migration needs a file of its own.
 #[test]
 fn migrations_are_append_only() {
-    let known = ["f9fa40b24c38610f"];
+    let known = ["f9fa40b24c38610f", "66a43eea2ab71e46"];
     let found: Vec<String> = super::super::sqlite::MIGRATIONS
         .iter()
         .map(|script| {

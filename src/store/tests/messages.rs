@@ -198,7 +198,15 @@ async fn rooms_come_and_go_by_events() {
         event(&id, "1", Incoming::BotAdded { chat_id: chat(1), name: "Checkout".to_owned() }),
         event(&id, "2", Incoming::MembersAdded { chat_id: chat(1), people }),
         event(&id, "3", Incoming::MembersLeft { chat_id: chat(1), people: vec!["ou_2".parse().unwrap()] }),
-        event(&id, "4", Incoming::ChatUpdated { chat_id: chat(1), name: Some("Checkout down".to_owned()) }),
+        event(
+            &id,
+            "4",
+            Incoming::ChatUpdated {
+                chat_id: chat(1),
+                name: Some("Checkout down".to_owned()),
+                description: Some("since 03:06".to_owned()),
+            },
+        ),
         event(&id, "5", Incoming::Seen),
         item(&id, message(1, &chat(1), 1000)),
     ];

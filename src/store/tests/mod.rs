@@ -3,7 +3,6 @@
 mod bad_days;
 mod contract;
 mod feed;
-mod login;
 mod messages;
 mod people;
 mod secrets;
