@@ -28,6 +28,8 @@ pub enum Topic {
     Members,
     /// One member in full.
     Member,
+    /// A press being judged.
+    Press,
     /// A plan for linking.
     Plan,
     /// A run of linking.

@@ -122,6 +122,7 @@ commands! {
     LinkAll "link-all" Change true can_link_all ["link all" "一键关联"] ["One-click link: look up everybody who is unlinked." "一键关联：查找所有未关联成员。"];
     Unlink "unlink" Destroy true can_unlink ["unlink" "解除关联"] ["Remove the selected member's link." "解除选中成员的关联。"];
     UndoLink "undo-link" Change true in_users_active ["undo" "撤销关联"] ["Undo the latest links that were made here." "撤销最近一次关联。"];
+    Press "what-if-pressed" Read true has_member ["what if pressed" "按下会怎样"] ["Say what happens if the selected member presses a button of a card." "查看选中成员按下卡片按钮会发生什么。"];
     CopyMessage "copy-message" Read true has_member_reason ["copy message" "复制提示"] ["Copy a message that tells the person how to get linked." "复制一段话，告诉对方如何完成关联。"];
 
     // Rooms.
@@ -267,6 +268,12 @@ fn in_users_active(model: &Model) -> Answer {
     in_users(model)?;
     ensure(model.active.is_some(), NO_INTEGRATION)?;
     ensure(!is_link_running(model), phrase("linking is under way", "正在关联"))
+}
+
+fn has_member(model: &Model) -> Answer {
+    in_users(model)?;
+    ensure(model.active.is_some(), NO_INTEGRATION)?;
+    ensure(model.users.current().is_some(), phrase("no member is selected", "未选择成员"))
 }
 
 fn is_link_running(model: &Model) -> bool {

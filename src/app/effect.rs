@@ -95,6 +95,15 @@ pub enum Ask {
         /// Who.
         member: MemberId,
     },
+    /// What happens if this member presses a button of a card? Does nothing. -> `PressJudged`
+    JudgePress {
+        /// Of this one.
+        integration: IntegrationId,
+        /// Who.
+        member: MemberId,
+        /// In which room, where one is open.
+        chat: Option<ChatId>,
+    },
     /// -> `LinkPlanned`. Calls nothing.
     PlanLink {
         /// Links to this one.
@@ -225,6 +234,7 @@ impl Ask {
             | Self::CheckIntegration(_)
             | Self::QueryMembers { .. }
             | Self::LoadMember { .. }
+            | Self::JudgePress { .. }
             | Self::PlanLink { .. }
             | Self::CancelLink(_)
             | Self::LoadRooms(_)

@@ -140,6 +140,8 @@ pub enum Answer {
     LinkFinished(Box<LinkOutcome>),
     /// So many links were undone or removed.
     LinksRemoved(u64),
+    /// What would come of a press.
+    PressJudged(PressVerdict),
     /// All rooms of the integration.
     Rooms(Vec<Room>),
     /// A window of a transcript.
@@ -205,6 +207,19 @@ pub struct MemberQuery {
     pub offset: u64,
     /// Rows at most.
     pub limit: u64,
+}
+
+/// What would come of a press by a member (G16).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PressVerdict {
+    /// The member. Foreign text.
+    pub name: String,
+    /// Whether it would act.
+    pub acts: bool,
+    /// What the member would read, in English.
+    pub en: String,
+    /// The same in Chinese.
+    pub zh: String,
 }
 
 /// A window of the members that a query finds.

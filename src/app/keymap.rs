@@ -203,6 +203,7 @@ pub const BINDINGS: &[Binding] = {
         bind(X::Users, "/", C::Search, 6),
         bind(X::Users, "u", C::UndoLink, 7),
         bind(X::Users, "x", C::Unlink, 8),
+        bind(X::Users, "p", C::Press, 9),
         bind(X::Rooms, "enter right", C::Open, 1),
         bind(X::Rooms, "n", C::NextUnread, 2),
         bind(X::Rooms, "/", C::Search, 3),

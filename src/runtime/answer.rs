@@ -38,6 +38,7 @@ impl Runtime {
             | Ask::SetWarRoom { .. } => self.about_integrations(ask).await,
             Ask::QueryMembers { .. }
             | Ask::LoadMember { .. }
+            | Ask::JudgePress { .. }
             | Ask::PlanLink { .. }
             | Ask::RunLink { .. }
             | Ask::CancelLink(_)
@@ -116,6 +117,10 @@ impl Runtime {
             Ask::LoadMember { integration, member } => {
                 let member = deck.member(Some(&integration), &member).await?;
                 Ok(Answer::Member(Box::new(member)))
+            }
+            Ask::JudgePress { integration, member, chat } => {
+                let asked = deck.preview_press(&integration, &member, chat.as_ref(), "ack").await?;
+                Ok(Answer::PressJudged(convert::press(asked)))
             }
             Ask::PlanLink { integration, members } => {
                 let plan = deck.plan_link(&integration, scope(members)).await?;

@@ -7,6 +7,7 @@ use crate::{
     },
     core::{
         ids::{MemberId, MessageId},
+        lang::Lang,
         member::Reason,
         secret::Secret,
     },
@@ -73,6 +74,15 @@ pub(super) fn query(query: &MemberQuery) -> service::MemberQuery {
 
 pub(super) fn page(query: MemberQuery, page: service::MemberPage) -> event::MemberPage {
     event::MemberPage { query, rows: page.rows, total: page.total, counts: page.counts }
+}
+
+pub(super) fn press(asked: service::PressPreview) -> event::PressVerdict {
+    event::PressVerdict {
+        acts: asked.verdict.is_good(),
+        en: asked.verdict.text(Lang::En),
+        zh: asked.verdict.text(Lang::Zh),
+        name: asked.name,
+    }
 }
 
 pub(super) fn plan(plan: &service::LinkPlan) -> event::LinkPlan {

@@ -2,6 +2,8 @@
 
 use std::{collections::HashMap, time::Duration};
 
+use tokio::time::Instant;
+
 use super::{Runtime, answer::is_open, lock};
 use crate::{
     app::event::{Event, FeedBatch, RoomNews},
@@ -14,6 +16,8 @@ use crate::{
 
 /// News come at most so often; what is faster is gathered. The first is told at once.
 const NEWS_PAUSE: Duration = Duration::from_millis(33);
+/// The age of the last event is told at most so often.
+const EVENT_PAUSE: Duration = Duration::from_secs(2);
 /// How long to wait after the store failed.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
 /// The budget is told at most so often.
@@ -37,18 +41,32 @@ pub(super) async fn feed(runtime: Runtime) {
     };
     let mut follow = deck.follow(head);
     let mut is_away = false;
+    // When the last event came changes with every one: that is told a moment later, for all of them.
+    let mut due: Option<Instant> = None;
     loop {
-        match follow.next().await {
-            Ok(batch) => {
+        let next = match due {
+            Some(at) if at <= Instant::now() => None,
+            Some(at) => tokio::time::timeout_at(at, follow.next()).await.ok(),
+            None => Some(follow.next().await),
+        };
+        match next {
+            None => {
+                live(&runtime, &mut lives).await;
+                due = None;
+            }
+            Some(Ok(batch)) => {
                 is_away = false;
                 if batch.live || batch.integrations || batch.reload {
                     live(&runtime, &mut lives).await;
+                    due = None;
+                } else if !batch.rooms.is_empty() {
+                    due = due.or_else(|| Some(Instant::now() + EVENT_PAUSE));
                 }
                 let open = runtime.focus().room;
                 runtime.tell(Event::FeedArrived(Box::new(news(batch, open.as_ref())))).await;
                 tokio::time::sleep(NEWS_PAUSE).await;
             }
-            Err(fault) => {
+            Some(Err(fault)) => {
                 // Told once, not each second.
                 if !std::mem::replace(&mut is_away, true) {
                     runtime.tell(Event::Noticed(Box::new(fault))).await;

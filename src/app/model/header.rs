@@ -4,8 +4,9 @@ use super::{Glyphs, Load, Model, Pane};
 use crate::{
     app::command::Command,
     core::{
-        integration::{Holder, ImKind, LiveState},
+        integration::{Holder, ImKind, LiveState, Receive},
         lang::{Lang, Phrase, phrase},
+        message::Via,
         text::SafeText,
         time::{Age, Timestamp},
     },
@@ -26,6 +27,8 @@ pub struct Header {
     pub holder: Option<SafeText>,
     /// How long ago the last event came.
     pub last_event: Option<Age>,
+    /// It came by webhook.
+    pub is_by_webhook: bool,
     /// The month.
     pub month: Option<MonthLine>,
     /// This console may not change anything.
@@ -46,6 +49,8 @@ pub enum LiveLine {
         /// For so long.
         age: Option<Age>,
     },
+    /// Events come by webhook alone: there is nothing to connect.
+    Webhook,
     /// Connecting.
     Connecting,
     /// The link is lost; tried again in so many seconds, rounded up to steps of 5, 10, 30, 60 …
@@ -155,6 +160,7 @@ impl Model {
                 .filter(other)
                 .map(|holder| SafeText::line(&holder.to_string())),
             last_event: live.and_then(|live| live.last_event_at).map(|at| Age::of(self.now.since(at))),
+            is_by_webhook: live.and_then(|live| live.last_event_via) == Some(Via::Webhook),
             month: self.month_line(),
             is_read_only: self.is_read_only(),
             clock: self.now.in_zone(&self.zone).strftime("%H:%M %:z").to_string(),
@@ -182,6 +188,7 @@ impl Model {
             LiveState::Refused { retry_at, reason } => {
                 LiveLine::Refused { in_s: countdown(self.now, *retry_at).0, reason: SafeText::line(reason) }
             }
+            LiveState::Off if item.row.integration.receive == Receive::Webhook => LiveLine::Webhook,
             LiveState::Off => {
                 LiveLine::Cached { since: live.last_event_at.or(live.since_at).map(|at| self.short_time(at)) }
             }

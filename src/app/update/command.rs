@@ -91,6 +91,7 @@ impl Turn<'_> {
             Command::Link => self.plan_link(false),
             Command::LinkAll => self.plan_link(true),
             Command::Unlink => self.ask_unlink(),
+            Command::Press => self.judge_press(),
             Command::UndoLink => self.ask_undo(),
             Command::CopyMessage => self.copy_message(),
             Command::NextUnread => self.next_unread(),

@@ -6,8 +6,8 @@ use crate::{
         busy::Topic,
         command::Risk,
         effect::Ask,
-        event::{MemberPage, MemberQuery},
-        model::{Confirm, ConfirmAsk, Load, MemberDetail, Overlay, Pane, UserRow, Users},
+        event::{MemberPage, MemberQuery, PressVerdict},
+        model::{Confirm, ConfirmAsk, Level, Load, MemberDetail, Overlay, Pane, UserRow, Users},
     },
     core::{
         ids::{IntegrationId, MemberId},
@@ -174,6 +174,26 @@ impl Turn<'_> {
     }
 }
 
+impl Turn<'_> {
+    /// What happens if the selected member presses a button of a card, in the room that is open if one is?
+    pub(super) fn judge_press(&mut self) {
+        let (Some(integration), Some(row)) = (self.m.active.clone(), self.m.users.current()) else { return };
+        let member = row.member.id.clone();
+        let chat = self.m.room.as_ref().map(|room| room.chat_id.clone());
+        self.ask(Topic::Press, Ask::JudgePress { integration, member, chat });
+    }
+
+    pub(super) fn press_judged(&mut self, verdict: &PressVerdict) {
+        let lang = self.m.lang;
+        let (level, words) = if verdict.acts { (Level::Ok, WOULD_ACT) } else { (Level::Warn, WOULD_NOT) };
+        let said = match lang {
+            Lang::En => &verdict.en,
+            Lang::Zh => &verdict.zh,
+        };
+        self.toast_text(level, &words.fill(lang, &[&verdict.name]), Some(said));
+    }
+}
+
 /// The selection stays with its member; where that is not in the window, with its number.
 fn follow_selection(users: &mut Users) {
     let at = users.selected.as_ref().and_then(|id| users.rows.iter().position(|row| row.member.id == *id));
@@ -206,6 +226,9 @@ const TO_MEMBER: Phrase = phrase(
 );
 const TO_ADMIN: Phrase =
     phrase("To {}: {} cannot be linked ({}). {} App: {}.", "致{}：{} 无法关联（{}）。{} 应用：{}。");
+const WOULD_ACT: Phrase = phrase("A press by {} would act.", "{} 按下后会执行。");
+const WOULD_NOT: Phrase =
+    phrase("A press by {} would do nothing and show this:", "{} 按下后不会执行，并会看到：");
 const UNLINK: Phrase = phrase("Unlink {}?", "解除 {} 的关联？");
 const UNLINK_LINE: Phrase = phrase(
     "No message reaches this person until the next link. It is logged and can be undone.",

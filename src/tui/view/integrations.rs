@@ -347,6 +347,10 @@ fn connection<'a>(scene: &Scene<'_>, item: &'a IntegrationItem) -> Vec<Row<'a>> 
         scene.t(phrase("receives by", "接收方式")),
         vec![Run::new(scene.t(receive), scene.s(Role::Text))],
     ));
+    if integration.receive == Receive::LongConnection {
+        let words = phrase("○ needs the webhook", "○ 需要 webhook");
+        rows.push(Row::Fact("card.action.trigger_v1", vec![Run::new(scene.t(words), scene.s(Role::Warn))]));
+    }
     rows
 }
 

@@ -28,6 +28,8 @@ const REFUSED_IN: Phrase = phrase("✗ refused, again in {} s", "✗ 被拒绝�
 const CACHED: Phrase = phrase("○ not live", "○ 未连接");
 const CACHED_SINCE: Phrase = phrase("○ not live, as of {}", "○ 未连接，数据截至 {}");
 const EVENT_AGO: Phrase = phrase("event {} ago", "{}前收到事件");
+const WEBHOOK_AGO: Phrase = phrase("webhook event {} ago", "{}前收到 webhook 事件");
+const WEBHOOK: Phrase = phrase("○ webhook", "○ webhook");
 const NO_EVENT: Phrase = phrase("no event yet", "尚无事件");
 const MONTH: Phrase = phrase("month", "本月");
 const UNLIMITED: Phrase = phrase("calls, no limit", "次调用，不限量");
@@ -126,6 +128,7 @@ fn live(scene: &Scene<'_>, header: &Header) -> Vec<Piece<'static>> {
             pieces.push(piece(0, scene.t(LIVE), scene.s(Role::Ok)));
             pieces.extend(age.map(|age| piece(6, age_words(age, scene.lang()), dim)));
         }
+        LiveLine::Webhook => pieces.push(piece(0, scene.t(WEBHOOK), scene.s(Role::Text))),
         LiveLine::Connecting => pieces.push(piece(0, scene.t(CONNECTING), scene.s(Role::Warn))),
         LiveLine::Reconnecting { in_s, reason } => {
             pieces.push(piece(0, retry(RECONNECTING, RECONNECTING_IN, *in_s), scene.s(Role::Warn)));
@@ -145,10 +148,11 @@ fn live(scene: &Scene<'_>, header: &Header) -> Vec<Piece<'static>> {
     if let Some(holder) = &header.holder {
         pieces.push(piece(8, text::truncate(&format!("· {holder}"), 26), dim));
     }
-    if matches!(header.live, LiveLine::Live { .. }) {
+    if matches!(header.live, LiveLine::Live { .. } | LiveLine::Webhook) {
+        let ago = if header.is_by_webhook { WEBHOOK_AGO } else { EVENT_AGO };
         let words = header.last_event.map_or_else(
             || scene.t(NO_EVENT).to_owned(),
-            |age| scene.fill(EVENT_AGO, &[&age_words(age, scene.lang())]),
+            |age| scene.fill(ago, &[&age_words(age, scene.lang())]),
         );
         pieces.push(piece(4, words, dim));
     }
@@ -348,6 +352,7 @@ pub(super) fn line(scene: &mut Scene<'_>, canvas: &mut Canvas<'_>) {
         LiveLine::Live { .. } => ("●", Role::Ok),
         LiveLine::Connecting | LiveLine::Reconnecting { .. } => ("↻", Role::Warn),
         LiveLine::Refused { .. } => ("✗", Role::Error),
+        LiveLine::Webhook => ("○", Role::Text),
         LiveLine::Unknown | LiveLine::Cached { .. } => ("○", Role::Warn),
     };
     let unread: u64 = scene.model.rooms.list.iter().map(|row| u64::from(row.room.unread)).sum();
