@@ -1,6 +1,9 @@
 //! The program: parses arguments, picks a front end, maps errors to exit codes.
 
 #[cfg(feature = "tui")]
+#[path = "main/colleague.rs"]
+mod colleague;
+#[cfg(feature = "tui")]
 #[path = "main/console.rs"]
 mod console;
 #[cfg(feature = "tui")]

@@ -288,6 +288,15 @@ impl Model {
         }
     }
 
+    /// What a room or an integration is called, where the log has its id; anything else stays as it is.
+    pub fn name_of<'a>(&'a self, target: &'a SafeText) -> &'a SafeText {
+        let is_meant = |id: &str| id == target.as_str();
+        let room =
+            self.rooms.list.iter().find(|row| is_meant(row.room.chat_id.as_str())).map(|row| &row.name);
+        let integration = || self.integrations.items.iter().find(|item| is_meant(item.id().as_str()));
+        room.or_else(|| integration().map(|item| &item.name)).unwrap_or(target)
+    }
+
     /// Whether this console may not change anything.
     pub const fn is_read_only(&self) -> bool {
         matches!(self.access, Access::ReadOnly { .. })

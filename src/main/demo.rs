@@ -23,6 +23,8 @@ const NAME: &str = "ops-prod";
 const OTHER: &str = "Slack-Prod";
 /// What a month of the demo's tenant allows.
 const MONTH_LIMIT: u64 = 10_000;
+/// What the tenant's admin console says of it, as in the scenario.
+const MONTH_USED: u64 = 6_214;
 /// Where the three URLs of the demo begin; nothing is served there.
 const PUBLIC_URL: &str = "https://larkdeck.example.com";
 
@@ -37,7 +39,10 @@ pub(crate) async fn run(setup: Setup, args: DemoArgs) -> Result<u8, CliError> {
     if setup.access() == Access::ReadOnly {
         deck.set_access(Access::ReadOnly);
     }
-    super::console::on_deck(&setup, deck, Some(integration)).await
+    let colleague = tokio::spawn(super::colleague::work(deck.clone(), integration.clone()));
+    let ended = super::console::on_deck(&setup, deck, Some(integration)).await;
+    colleague.abort();
+    ended
 }
 
 fn failed(error: impl std::fmt::Display) -> CliError {
@@ -104,6 +109,7 @@ async fn furnish(deck: &Deck, sim: &Sim) -> Result<IntegrationId, CliError> {
         }
     }
     deck.link_accounts(&id, linked, LinkOrigin::OneClick).await?;
+    deck.rebase_quota(&id, MONTH_USED).await?;
     Ok(id)
 }
 

@@ -216,10 +216,11 @@ impl Deck {
     /// Read-only, no app, or the store's.
     pub async fn rebase_quota(&self, integration: &IntegrationId, official: u64) -> Answer<QuotaReport> {
         const OPERATION: &str = "quota.rebase";
-        self.gate(OPERATION, integration).await?;
+        let name = self.inner.store.integration(integration).await.told()?.name;
+        self.gate(OPERATION, &name).await?;
         let app = self.app_of(integration).await?;
         let done = self.inner.permits.rebase_month(&app.key, official).await.told();
-        self.logged(OPERATION, integration, done).await?;
+        self.logged(OPERATION, &name, done).await?;
         self.quota(integration).await
     }
 

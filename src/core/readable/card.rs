@@ -101,7 +101,8 @@ impl Writer<'_> {
 
     /// Text, and what a container holds.
     fn block(&mut self, element: &Map<String, Value>, depth: usize) {
-        let is_markdown = text_of(element, "tag") == Some("markdown");
+        // A card as events give it has its Markdown in texts without a name for it.
+        let is_markdown = matches!(text_of(element, "tag"), Some("markdown" | "text"));
         for name in ["text", "content"] {
             if let Some(text) = element.get(name).and_then(|text| read(text, is_markdown)) {
                 self.text(&text);

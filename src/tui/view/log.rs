@@ -55,7 +55,7 @@ pub(super) fn draw(scene: &mut Scene<'_>, canvas: &mut Canvas<'_>) {
             cell(&at, scene.s(Role::Dim)),
             vec![Run::new(format!("{sign} {}", scene.t(word)), scene.s(role))],
             cell(&operation.operation, scene.s(Role::Text)),
-            cell(row.target.as_str(), scene.s(Role::Text)),
+            cell(scene.model.name_of(&row.target).as_str(), scene.s(Role::Text)),
             cell(row.author.as_str(), scene.s(Role::Dim)),
             cell(&reason, scene.s(Role::Text)),
         ];
