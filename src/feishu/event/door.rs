@@ -56,7 +56,7 @@ impl EventKeys {
     pub fn open(&self, signed: Signed<'_>, body: &[u8]) -> Result<Opened, EventError> {
         let outer = Envelope::read(body)?;
         let Some(encrypted) = outer.encrypt.filled() else {
-            return self.open_clear(&outer, signed, body);
+            return self.open_clear(outer, signed, body);
         };
         let (Some(cipher), Some(key)) = (&self.cipher, &self.encrypt_key) else {
             return Err(EventError::Encryption(
@@ -84,7 +84,7 @@ impl EventKeys {
 
     fn open_clear(
         &self,
-        envelope: &Envelope<'_>,
+        envelope: Envelope<'_>,
         signed: Signed<'_>,
         body: &[u8],
     ) -> Result<Opened, EventError> {
@@ -92,7 +92,7 @@ impl EventKeys {
             self.check_old_card(signed, body)?;
             return Ok(Opened::Event(Box::new(envelope.incoming(body)?)));
         }
-        self.check_token(envelope)?;
+        self.check_token(&envelope)?;
         if let Some(challenge) = envelope.challenge() {
             return Ok(Opened::Challenge(challenge.to_owned()));
         }

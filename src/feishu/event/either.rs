@@ -1,6 +1,6 @@
 //! Members of an event that are a text in one place and an object in another.
 
-use std::fmt;
+use std::{fmt, marker::PhantomData};
 
 use serde::{
     Deserialize, Deserializer,
@@ -11,6 +11,8 @@ use serde::{
 };
 use serde_json::Value;
 
+use super::wire::Ids;
+
 /// A message's content: JSON text, kept as it is. Where an object stands instead, its JSON is kept.
 #[derive(Default)]
 pub(super) struct Content(pub(super) String);
@@ -19,10 +21,34 @@ pub(super) struct Content(pub(super) String);
 #[derive(Default)]
 pub(super) struct AnyId(pub(super) String);
 
-/// Reads a text as it is, and hands anything else to `other`.
-struct TextOr<F>(F);
+/// What to make of something that is no text.
+trait Other {
+    fn object<'de, A: MapAccess<'de>>(map: A) -> Result<String, A::Error>;
+    fn value(value: Value) -> String;
+}
 
-impl<'de, F: FnOnce(Value) -> String> Visitor<'de> for TextOr<F> {
+impl Other for Content {
+    fn object<'de, A: MapAccess<'de>>(map: A) -> Result<String, A::Error> {
+        Value::deserialize(MapAccessDeserializer::new(map)).map(Self::value)
+    }
+    fn value(value: Value) -> String {
+        value.to_string()
+    }
+}
+
+impl Other for AnyId {
+    fn object<'de, A: MapAccess<'de>>(map: A) -> Result<String, A::Error> {
+        Ids::deserialize(MapAccessDeserializer::new(map)).map(|ids| ids.best().to_owned())
+    }
+    fn value(_: Value) -> String {
+        String::new()
+    }
+}
+
+/// Reads a text as it is, and leaves anything else to `T`.
+struct TextOr<T>(PhantomData<T>);
+
+impl<'de, T: Other> Visitor<'de> for TextOr<T> {
     type Value = String;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -38,38 +64,33 @@ impl<'de, F: FnOnce(Value) -> String> Visitor<'de> for TextOr<F> {
         Ok(String::new())
     }
     fn visit_bool<E>(self, is: bool) -> Result<String, E> {
-        Ok((self.0)(is.into()))
+        Ok(T::value(is.into()))
     }
     fn visit_i64<E>(self, number: i64) -> Result<String, E> {
-        Ok((self.0)(number.into()))
+        Ok(T::value(number.into()))
     }
     fn visit_u64<E>(self, number: u64) -> Result<String, E> {
-        Ok((self.0)(number.into()))
+        Ok(T::value(number.into()))
     }
     fn visit_f64<E>(self, number: f64) -> Result<String, E> {
-        Ok((self.0)(number.into()))
+        Ok(T::value(number.into()))
     }
     fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<String, A::Error> {
-        Value::deserialize(SeqAccessDeserializer::new(seq)).map(self.0)
+        Value::deserialize(SeqAccessDeserializer::new(seq)).map(T::value)
     }
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<String, A::Error> {
-        Value::deserialize(MapAccessDeserializer::new(map)).map(self.0)
+        T::object(map)
     }
 }
 
 impl<'de> Deserialize<'de> for Content {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_any(TextOr(|other: Value| other.to_string())).map(Self)
+        from.deserialize_any(TextOr::<Self>(PhantomData)).map(Self)
     }
 }
 
 impl<'de> Deserialize<'de> for AnyId {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let best = |ids: Value| {
-            let kinds = ["open_id", "app_id", "union_id", "user_id"];
-            let mut known = kinds.iter().filter_map(|kind| ids.get(*kind)?.as_str());
-            known.find(|id| !id.is_empty()).unwrap_or_default().to_owned()
-        };
-        from.deserialize_any(TextOr(best)).map(Self)
+        from.deserialize_any(TextOr::<Self>(PhantomData)).map(Self)
     }
 }

@@ -1,8 +1,11 @@
 //! Reads the envelopes and the events in them, in one pass and with tolerance.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
-use serde::Deserialize;
+use serde::{
+    Deserialize, Deserializer,
+    de::{IgnoredAny, MapAccess, Visitor},
+};
 use serde_json::{Value, value::RawValue};
 
 use crate::core::{
@@ -17,279 +20,165 @@ use super::{
     either::{AnyId, Content},
 };
 
+const MESSAGE: &str = "im.message.receive_v1";
+
 /// Any body that the platform posts or sends down the long connection.
-#[derive(Deserialize, Default)]
-#[serde(default)]
+#[derive(Default)]
 pub(super) struct Envelope<'a> {
-    #[serde(borrow)]
     header: Option<Header<'a>>,
-    #[serde(borrow)]
-    event: Option<&'a RawValue>,
+    event: Option<Body<'a>>,
     /// Of the old envelope and of challenges; in an old card callback it is the card's update token.
-    #[serde(borrow)]
     token: Text<'a>,
-    #[serde(borrow)]
     uuid: Text<'a>,
-    #[serde(borrow)]
     ts: Text<'a>,
-    #[serde(borrow, rename = "type")]
     kind: Text<'a>,
-    #[serde(borrow)]
     challenge: Text<'a>,
-    #[serde(borrow)]
     pub(super) encrypt: Text<'a>,
     /// Of an old card callback.
-    #[serde(borrow)]
-    action: Option<&'a RawValue>,
-    #[serde(borrow)]
+    action: Option<IgnoredAny>,
     schema: Text<'a>,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Header<'a> {
-    #[serde(borrow)]
-    event_id: Text<'a>,
-    #[serde(borrow)]
-    event_type: Text<'a>,
-    #[serde(borrow)]
-    create_time: Text<'a>,
-    #[serde(borrow)]
-    token: Text<'a>,
-    #[serde(borrow)]
-    app_id: Text<'a>,
-    #[serde(borrow)]
-    tenant_key: Text<'a>,
+/// What stands under `event`.
+enum Body<'a> {
+    /// A message: there are so many of them that they are read in the same pass.
+    Message(Box<MessageEvent<'a>>),
+    /// Anything else, and a message whose header came after it.
+    Raw(&'a RawValue),
 }
 
-/// The parts of an old event that take the header's place.
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct OldEvent<'a> {
-    #[serde(borrow, rename = "type")]
-    kind: Text<'a>,
-    #[serde(borrow)]
-    app_id: Text<'a>,
-    #[serde(borrow)]
-    tenant_key: Text<'a>,
+#[derive(Deserialize)]
+#[serde(field_identifier, rename_all = "lowercase")]
+enum Member {
+    Header,
+    Event,
+    Token,
+    Uuid,
+    Ts,
+    Type,
+    Challenge,
+    Encrypt,
+    Action,
+    Schema,
+    #[serde(other)]
+    Other,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Ids<'a> {
-    #[serde(borrow)]
-    open_id: Text<'a>,
-    #[serde(borrow)]
-    union_id: Text<'a>,
-    #[serde(borrow)]
-    user_id: Text<'a>,
-    #[serde(borrow)]
-    app_id: Text<'a>,
+impl<'de> Deserialize<'de> for Envelope<'de> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_map(EnvelopeVisitor)
+    }
 }
 
-impl<'a> Ids<'a> {
-    fn best(&self) -> &str {
+struct EnvelopeVisitor;
+
+impl<'de> Visitor<'de> for EnvelopeVisitor {
+    type Value = Envelope<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Envelope<'de>, A::Error> {
+        let mut read = Envelope::default();
+        while let Some(member) = map.next_key()? {
+            match member {
+                Member::Header => read.header = map.next_value()?,
+                Member::Event if read.is_message() => {
+                    read.event = map.next_value::<Option<_>>()?.map(Body::Message);
+                }
+                Member::Event => read.event = map.next_value::<Option<_>>()?.map(Body::Raw),
+                Member::Token => read.token = map.next_value()?,
+                Member::Uuid => read.uuid = map.next_value()?,
+                Member::Ts => read.ts = map.next_value()?,
+                Member::Type => read.kind = map.next_value()?,
+                Member::Challenge => read.challenge = map.next_value()?,
+                Member::Encrypt => read.encrypt = map.next_value()?,
+                Member::Action => read.action = map.next_value()?,
+                Member::Schema => read.schema = map.next_value()?,
+                Member::Other => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(read)
+    }
+}
+
+/// Objects as the platform writes them: first the members that are texts, then the others. Any may be absent,
+/// and texts are borrowed where they can be.
+macro_rules! wire {
+    ($($(#[$note:meta])* $name:ident { $($text:ident),* $(; $($other:ident: $kind:ty),+)? })*) => { $(
+        $(#[$note])*
+        #[derive(Deserialize, Default)]
+        #[serde(bound(deserialize = "'de: 'a"))]
+        pub(super) struct $name<'a> {
+            $(#[serde(default)] $text: Text<'a>,)*
+            $($(#[serde(default)] $other: $kind,)+)?
+        }
+    )* };
+}
+
+wire! {
+    Header { event_id, event_type, create_time, token, app_id, tenant_key }
+
+    /// The parts of an old event that take the header's place.
+    OldEvent { r#type, app_id, tenant_key }
+
+    Ids { open_id, union_id, user_id, app_id }
+
+    MessageEvent { ; sender: SenderWire<'a>, message: MessageWire<'a> }
+
+    SenderWire { sender_type; sender_id: Option<Ids<'a>> }
+
+    MessageWire {
+        message_id, root_id, parent_id, thread_id, create_time, update_time, chat_id, chat_type, message_type;
+        content: Content, mentions: Option<Vec<MentionWire<'a>>>
+    }
+
+    MentionWire { key, name; id: AnyId }
+
+    ChatEvent {
+        chat_id, name;
+        operator_id: Option<Ids<'a>>, users: Option<Vec<UserWire<'a>>>, after_change: Option<Change<'a>>
+    }
+
+    UserWire { name; user_id: Option<Ids<'a>> }
+
+    Change { name, description }
+
+    TouchEvent {
+        message_id, chat_id, recall_time, operator_type, app_id, action_time;
+        reaction_type: Option<EmojiWire<'a>>, user_id: Option<Ids<'a>>, reader: Option<ReaderWire<'a>>,
+        message_id_list: Option<Vec<Text<'a>>>
+    }
+
+    EmojiWire { emoji_type }
+
+    ReaderWire { read_time; reader_id: Option<Ids<'a>> }
+
+    UserEvent { ; object: Option<AccountWire<'a>> }
+
+    AccountWire { open_id, name; status: Option<StatusWire<'a>> }
+
+    StatusWire { is_resigned }
+
+    /// A card callback, the flat one of old as well as the new.
+    CardEvent {
+        token, open_id, open_message_id, open_chat_id, tenant_key;
+        operator: Option<Ids<'a>>, action: Option<ActionWire<'a>>, context: Option<ContextWire<'a>>
+    }
+
+    ActionWire { tag, name, option; value: Value, form_value: Value }
+
+    ContextWire { open_message_id, open_chat_id }
+}
+
+impl Ids<'_> {
+    pub(super) fn best(&self) -> &str {
         [&self.open_id, &self.app_id, &self.union_id, &self.user_id]
             .into_iter()
             .find_map(Text::filled)
             .unwrap_or_default()
     }
-}
-
-#[derive(Deserialize)]
-struct MessageEvent<'a> {
-    #[serde(borrow, default)]
-    sender: SenderWire<'a>,
-    #[serde(borrow)]
-    message: MessageWire<'a>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct SenderWire<'a> {
-    #[serde(borrow)]
-    sender_id: Option<Ids<'a>>,
-    #[serde(borrow)]
-    sender_type: Text<'a>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct MessageWire<'a> {
-    #[serde(borrow)]
-    message_id: Text<'a>,
-    #[serde(borrow)]
-    root_id: Text<'a>,
-    #[serde(borrow)]
-    parent_id: Text<'a>,
-    #[serde(borrow)]
-    thread_id: Text<'a>,
-    #[serde(borrow)]
-    create_time: Text<'a>,
-    #[serde(borrow)]
-    update_time: Text<'a>,
-    #[serde(borrow)]
-    chat_id: Text<'a>,
-    #[serde(borrow)]
-    chat_type: Text<'a>,
-    #[serde(borrow)]
-    message_type: Text<'a>,
-    content: Content,
-    #[serde(borrow)]
-    mentions: Option<Vec<MentionWire<'a>>>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct MentionWire<'a> {
-    #[serde(borrow)]
-    key: Text<'a>,
-    id: AnyId,
-    #[serde(borrow)]
-    name: Text<'a>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct ChatEvent<'a> {
-    #[serde(borrow)]
-    chat_id: Text<'a>,
-    #[serde(borrow)]
-    name: Text<'a>,
-    #[serde(borrow)]
-    operator_id: Option<Ids<'a>>,
-    #[serde(borrow)]
-    users: Option<Vec<UserWire<'a>>>,
-    #[serde(borrow)]
-    after_change: Option<Change<'a>>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct UserWire<'a> {
-    #[serde(borrow)]
-    name: Text<'a>,
-    #[serde(borrow)]
-    user_id: Option<Ids<'a>>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Change<'a> {
-    #[serde(borrow)]
-    name: Text<'a>,
-    #[serde(borrow)]
-    description: Text<'a>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct TouchEvent<'a> {
-    #[serde(borrow)]
-    message_id: Text<'a>,
-    #[serde(borrow)]
-    chat_id: Text<'a>,
-    #[serde(borrow)]
-    recall_time: Text<'a>,
-    #[serde(borrow)]
-    reaction_type: Option<EmojiWire<'a>>,
-    #[serde(borrow)]
-    operator_type: Text<'a>,
-    #[serde(borrow)]
-    user_id: Option<Ids<'a>>,
-    #[serde(borrow)]
-    app_id: Text<'a>,
-    #[serde(borrow)]
-    action_time: Text<'a>,
-    #[serde(borrow)]
-    reader: Option<ReaderWire<'a>>,
-    #[serde(borrow)]
-    message_id_list: Option<Vec<Text<'a>>>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct EmojiWire<'a> {
-    #[serde(borrow)]
-    emoji_type: Text<'a>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct ReaderWire<'a> {
-    #[serde(borrow)]
-    reader_id: Option<Ids<'a>>,
-    #[serde(borrow)]
-    read_time: Text<'a>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct UserEvent<'a> {
-    #[serde(borrow)]
-    object: Option<AccountWire<'a>>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct AccountWire<'a> {
-    #[serde(borrow)]
-    open_id: Text<'a>,
-    #[serde(borrow)]
-    name: Text<'a>,
-    #[serde(borrow)]
-    status: Option<StatusWire<'a>>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct StatusWire<'a> {
-    #[serde(borrow)]
-    is_resigned: Text<'a>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct CardEvent<'a> {
-    #[serde(borrow)]
-    operator: Option<Ids<'a>>,
-    #[serde(borrow)]
-    token: Text<'a>,
-    #[serde(borrow)]
-    action: Option<ActionWire<'a>>,
-    #[serde(borrow)]
-    context: Option<ContextWire<'a>>,
-    // The old callback is flat.
-    #[serde(borrow)]
-    open_id: Text<'a>,
-    #[serde(borrow)]
-    open_message_id: Text<'a>,
-    #[serde(borrow)]
-    open_chat_id: Text<'a>,
-    #[serde(borrow)]
-    tenant_key: Text<'a>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct ActionWire<'a> {
-    value: Value,
-    #[serde(borrow)]
-    tag: Text<'a>,
-    #[serde(borrow)]
-    name: Text<'a>,
-    #[serde(borrow)]
-    option: Text<'a>,
-    form_value: Value,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct ContextWire<'a> {
-    #[serde(borrow)]
-    open_message_id: Text<'a>,
-    #[serde(borrow)]
-    open_chat_id: Text<'a>,
 }
 
 /// Reads the payload of an event in the clear: either envelope, or an old card callback.
@@ -311,9 +200,9 @@ impl<'a> Envelope<'a> {
         let text = std::str::from_utf8(payload).map_err(|error| EventError::Malformed(error.to_string()))?;
         // An encrypted body is one text of base64: no need to look for anything else in it.
         let sealed = text.strip_prefix(r#"{"encrypt":"#).and_then(|rest| rest.strip_suffix("\"}"));
-        if let Some(sealed) = sealed.and_then(|rest| rest.strip_prefix('"'))
-            && !sealed.bytes().any(|byte| matches!(byte, b'"' | b'\\'))
-        {
+        // Looked through to its end, which goes many bytes at a time; a search that may stop does not.
+        let is_plain = |text: &str| !text.bytes().fold(false, |is, byte| is | matches!(byte, b'"' | b'\\'));
+        if let Some(sealed) = sealed.and_then(|rest| rest.strip_prefix('"')).filter(|text| is_plain(text)) {
             return Ok(Self { encrypt: Text(Some(Cow::Borrowed(sealed))), ..Self::default() });
         }
         serde_json::from_str(text).map_err(malformed)
@@ -338,30 +227,38 @@ impl<'a> Envelope<'a> {
         }
     }
 
-    pub(super) fn incoming(&self, payload: &'a [u8]) -> Result<Incoming, EventError> {
+    /// Whether the header is here and says that the event is a message.
+    fn is_message(&self) -> bool {
+        self.header.as_ref().is_some_and(|header| header.event_type.as_str() == MESSAGE)
+    }
+
+    pub(super) fn incoming(self, payload: &'a [u8]) -> Result<Incoming, EventError> {
         if self.is_old_card() {
             return old_card(payload);
         }
-        let raw = self.event.map_or("{}", RawValue::get);
-        if let Some(header) = &self.header {
+        if let Some(header) = self.header {
             let event_type = header.event_type.as_str();
             return Ok(Incoming {
                 event_id: header.event_id.as_str().to_owned(),
-                event: read_event(event_type, raw)?,
+                event: match self.event {
+                    Some(Body::Message(message)) => message_event(*message)?,
+                    Some(Body::Raw(raw)) => read_event(event_type, raw.get())?,
+                    None => read_event(event_type, "{}")?,
+                },
                 event_type: event_type.to_owned(),
                 app_id: header.app_id.parse(),
                 tenant_key: header.tenant_key.parse(),
                 created_at: header.create_time.time(),
             });
         }
-        if self.event.is_none() {
+        let Some(Body::Raw(raw)) = self.event else {
             return Err(EventError::Malformed("it has neither header nor event".to_owned()));
-        }
-        let old: OldEvent<'_> = serde_json::from_str(raw).map_err(malformed)?;
-        let event_type = old.kind.as_str();
+        };
+        let old: OldEvent<'_> = read(raw.get())?;
+        let event_type = old.r#type.as_str();
         Ok(Incoming {
             event_id: self.uuid.as_str().to_owned(),
-            event: read_event(event_type, raw)?,
+            event: read_event(event_type, raw.get())?,
             event_type: event_type.to_owned(),
             app_id: old.app_id.parse(),
             tenant_key: old.tenant_key.parse(),
@@ -381,16 +278,17 @@ fn read<'a, T: Deserialize<'a>>(raw: &'a str) -> Result<T, EventError> {
     serde_json::from_str(raw).map_err(malformed)
 }
 
+fn message_event(event: MessageEvent<'_>) -> Result<Event, EventError> {
+    let lacks = |member| EventError::Incomplete { event_type: MESSAGE.to_owned(), member };
+    let chat_type = if event.message.chat_type.as_str() == "p2p" { ChatType::P2p } else { ChatType::Group };
+    let message = Box::new(message(event).map_err(lacks)?);
+    Ok(Event::Message { message, chat_type })
+}
+
 fn read_event(event_type: &str, raw: &str) -> Result<Event, EventError> {
     let lacks = |member| EventError::Incomplete { event_type: event_type.to_owned(), member };
     match event_type {
-        "im.message.receive_v1" => {
-            let event: MessageEvent<'_> = read(raw)?;
-            let chat_type =
-                if event.message.chat_type.as_str() == "p2p" { ChatType::P2p } else { ChatType::Group };
-            let message = Box::new(message(event).map_err(lacks)?);
-            Ok(Event::Message { message, chat_type })
-        }
+        MESSAGE => message_event(read(raw)?),
         "im.chat.disbanded_v1"
         | "im.chat.updated_v1"
         | "im.chat.member.bot.added_v1"
