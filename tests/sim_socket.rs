@@ -284,6 +284,8 @@ async fn the_command_announces_itself_and_ends_with_its_reader() {
         scenario: Some("still".into()),
         members: Some(100),
         seed: Some(3),
+        webhook: None,
+        redirect: Vec::new(),
     };
     let (mut reader, writer) = tokio::io::duplex(64 * 1024);
     let run = tokio::spawn(larkdeck::sim::run_command(options.clone(), writer));

@@ -6,6 +6,8 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum, ValueHint};
 
 use crate::core::integration::{ImKind, Receive};
 
+pub use super::sim_args::{DemoArgs, SimArgs};
+
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done                             6  not found: room, member, integration
@@ -130,6 +132,10 @@ pub enum Command {
     /// The first line on stdout is an object with base_url, app_id, app_secret, verification_token and
     /// encrypt_key: give them to `larkdeck integration add --base-url`, or to any program that speaks the
     /// platform's protocol. Runs until it is interrupted. Without a scenario it lives by itself.
+    ///
+    /// People sign in at base_url/open-apis/authen/v1/authorize. With --webhook the URL is sent its challenge until
+    /// it answers, then events and card callbacks go there, encrypted and signed. What the options do, a scenario
+    /// does by [app] redirect_urls, [oauth], [webhook] and [[fault]] on "push.*"; base_url/_sim/ steers the rest.
     Sim(SimArgs),
     /// Add, show, change and check integrations
     #[command(subcommand)]
@@ -173,34 +179,6 @@ pub enum Command {
     Completions(CompletionsArgs),
     /// Print the manual page, or write all of them to a folder
     Man(ManArgs),
-}
-
-/// `larkdeck demo`.
-#[derive(Debug, Clone, Default, ClapArgs)]
-pub struct DemoArgs {
-    /// Team members in the roster
-    #[arg(long, value_name = "N")]
-    pub members: Option<u32>,
-    /// Seed of everything that is random in the simulation
-    #[arg(long, value_name = "N")]
-    pub seed: Option<u64>,
-}
-
-/// `larkdeck sim`.
-#[derive(Debug, Clone, ClapArgs)]
-pub struct SimArgs {
-    /// Address and port to listen on; port 0 takes a free one
-    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:0")]
-    pub listen: std::net::SocketAddr,
-    /// Rooms, people, rates, faults and clock of the simulation
-    #[arg(long, value_name = "FILE.toml", value_hint = ValueHint::FilePath)]
-    pub scenario: Option<PathBuf>,
-    /// People in the tenant
-    #[arg(long, value_name = "N")]
-    pub members: Option<u32>,
-    /// Seed of everything that is random in the simulation
-    #[arg(long, value_name = "N")]
-    pub seed: Option<u64>,
 }
 
 /// `larkdeck integration …`.

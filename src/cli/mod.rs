@@ -22,6 +22,7 @@ pub mod serve_args;
 mod setup;
 mod signal;
 mod sim;
+mod sim_args;
 mod table;
 
 use std::time::Duration;

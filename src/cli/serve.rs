@@ -26,6 +26,7 @@ pub(super) async fn run(context: &mut Context, args: &ServeArgs) -> Result<(), C
     let options = ServeOptions {
         trust_forwarded: settings.trust_forwarded,
         live: if args.no_long_connection { LiveMode::NoSocket } else { LiveMode::TakePart },
+        zone: context.setup.loaded.settings.ui.zone.tz().clone(),
     };
     let deck = context.deck().await?;
     let server = Server::new(bound, deck, options);

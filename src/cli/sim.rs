@@ -12,6 +12,8 @@ pub(super) async fn run(args: &SimArgs, cancel: CancellationToken) -> Result<(),
         scenario: args.scenario.clone(),
         members: args.members,
         seed: args.seed,
+        webhook: args.webhook.clone(),
+        redirect: args.redirect.clone(),
     };
     tokio::select! {
         ended = sim::run_command(options, tokio::io::stdout()) => {

@@ -173,6 +173,9 @@ struct HeadWire<'a> {
     code: Text<'a>,
     #[serde(borrow, default)]
     msg: Text<'a>,
+    /// In place of `msg` where a token is asked for (RFC 6749).
+    #[serde(borrow, default)]
+    error_description: Text<'a>,
     #[serde(default)]
     error: Value,
 }
@@ -183,7 +186,7 @@ impl Head {
         let wire: HeadWire<'_> = serde_json::from_slice(body).ok()?;
         Some(Self {
             code: wire.code.filled().and_then(|code| code.parse().ok()),
-            message: wire.msg.as_str().to_owned(),
+            message: wire.msg.filled().unwrap_or(wire.error_description.as_str()).to_owned(),
             error: wire.error,
         })
     }

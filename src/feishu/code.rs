@@ -1,5 +1,5 @@
 //! What the platform's numeric codes mean for larkdeck: one table (`feishu/limits` 5, `auth` 3, `im`,
-//! `contact`, `longconn`; read 2026-05).
+//! `contact`, `longconn`; read 2026-05). Those of a login are in `auth` 4.
 
 use crate::core::permit::LimitScope;
 
@@ -34,12 +34,14 @@ pub(super) fn verdict(code: i64) -> Verdict {
         11_232 | 11_233 | 11_247 => Verdict::Limited(LimitScope::Sends),
         99_991_403 => Verdict::Exhausted,
         99_991_663 | 99_991_664 | 99_991_671 => Verdict::Token,
-        10_012..=10_015 | 99_991_543 | 1_000_040_344 | 1_000_040_345 => Verdict::Credentials,
-        99_991_401 | 99_991_662 | 99_991_665 | 99_991_672 | 99_991_673 | 99_991_676 | 99_991_679 | 10_002
-        | 10_030 | 11_205 | 11_240 | 40_004 | 40_014 | 41_050 | 210_508 | 212_100 | 230_002 | 230_006
-        | 230_013 | 230_018 | 230_026 | 230_027 | 230_035 | 230_050 | 230_053 | 231_002 | 231_008
-        | 231_018 | 231_021 | 231_022 | 232_010 | 232_011 | 232_014 | 232_024 | 232_025 | 232_033
-        | 232_034 => Verdict::Permission,
+        10_012..=10_015 | 20_002 | 20_048 | 99_991_543 | 1_000_040_344 | 1_000_040_345 => {
+            Verdict::Credentials
+        }
+        20_009 | 20_010 | 20_069 | 99_991_401 | 99_991_662 | 99_991_665 | 99_991_672 | 99_991_673
+        | 99_991_676 | 99_991_679 | 10_002 | 10_030 | 11_205 | 11_240 | 40_004 | 40_014 | 41_050
+        | 210_508 | 212_100 | 230_002 | 230_006 | 230_013 | 230_018 | 230_026 | 230_027 | 230_035
+        | 230_050 | 230_053 | 231_002 | 231_008 | 231_018 | 231_021 | 231_022 | 232_010 | 232_011
+        | 232_014 | 232_024 | 232_025 | 232_033 | 232_034 => Verdict::Permission,
         99_992_351..=99_992_360
         | 11_213
         | 11_231
@@ -56,8 +58,8 @@ pub(super) fn verdict(code: i64) -> Verdict {
         | 231_011
         | 232_006
         | 232_009 => Verdict::NotFound,
-        200_810 | 230_049 | 231_015 | 232_068 => Verdict::Busy,
-        1 | 1_500 | 2_200 | 5_000 | 40_003 | 300_120 | 1_000_040_343 => Verdict::Internal,
+        20_072 | 200_810 | 230_049 | 231_015 | 232_068 => Verdict::Busy,
+        1 | 1_500 | 2_200 | 5_000 | 20_050 | 40_003 | 300_120 | 1_000_040_343 => Verdict::Internal,
         _ => Verdict::Final,
     }
 }
@@ -67,6 +69,14 @@ pub(super) fn advice(code: i64) -> Option<&'static str> {
     Some(match code {
         99_991_401 => {
             "Add this host's outgoing IP address to the app's IP allow list (Security Settings), or empty the list."
+        }
+        20_009 | 20_069 => "Publish a version of the app and have it approved and enabled, then try again.",
+        20_010 => "Widen the app's visibility so that it includes this person, and publish a version.",
+        20_071 => {
+            "Put the integration's Redirect URL on the app's list of redirect URLs (Security Settings), exactly as it is shown."
+        }
+        20_021..=20_023 | 20_066 => {
+            "Ask a tenant admin about this account: it has left, is frozen, or is not active."
         }
         99_991_662 | 99_991_673 | 232_034 => "Ask a tenant admin to enable the app, then try again.",
         212_100 => "Publish a version of the app and have it approved, then try again.",

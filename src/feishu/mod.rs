@@ -31,6 +31,7 @@ pub use endpoint::{
     chat::{ChatInfo, ChatMember, ChatState},
     contact::{AccountStatus, FoundId, LookupKey, UserInfo},
     message::{CardContent, Container, Listing, Order, ReceiverKind, Reply, SendMessage},
+    oauth::{Account, Authorize, UserToken},
     reaction::{Operator, Reaction},
 };
 pub use error::{FeishuError, Refusal};

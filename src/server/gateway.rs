@@ -2,9 +2,13 @@
 
 use std::{net::IpAddr, time::Instant};
 
+use jiff::tz::TimeZone;
 use tokio_util::task::TaskTracker;
 
-use crate::{core::ids::IntegrationId, service::Deck};
+use crate::{
+    core::{ids::IntegrationId, integration::IntegrationUrls},
+    service::Deck,
+};
 
 use super::{metrics::Metrics, refusal::Refusal};
 
@@ -16,12 +20,19 @@ pub(super) struct Gateway {
     pub(super) work: TaskTracker,
     /// The public URL, or the listening one where none is set; without a slash at its end.
     public_url: String,
+    /// The zone of days on pages.
+    pub(super) zone: TimeZone,
 }
 
 impl Gateway {
-    pub(super) fn new(deck: Deck, listening: String) -> Self {
+    pub(super) fn new(deck: Deck, listening: String, zone: TimeZone) -> Self {
         let public_url = deck.public_url().map_or(listening, str::to_owned);
-        Self { deck, metrics: Metrics::new(), work: TaskTracker::new(), public_url }
+        Self { deck, metrics: Metrics::new(), work: TaskTracker::new(), public_url, zone }
+    }
+
+    /// The URLs of an integration, as the platform and browsers have them.
+    pub(super) fn urls(&self, integration: &IntegrationId) -> IntegrationUrls {
+        IntegrationUrls::new(&self.public_url, integration)
     }
 
     /// The path of the public URL, which comes before every path that the platform and browsers are given;

@@ -8,12 +8,14 @@ mod listen;
 mod live;
 mod metrics;
 mod origin;
+mod page;
 mod refusal;
 mod tls;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::Router;
+use jiff::tz::TimeZone;
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -30,12 +32,20 @@ pub use self::tls::TlsFiles;
 const DRAIN_PATIENCE: Duration = Duration::from_secs(3);
 
 /// How a gateway is run.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct ServeOptions {
     /// Whether `X-Forwarded-For` and `X-Forwarded-Proto` are believed: only behind a proxy that sets them.
     pub trust_forwarded: bool,
     /// How it takes part in the live connections.
     pub live: LiveMode,
+    /// The zone of days on pages.
+    pub zone: TimeZone,
+}
+
+impl Default for ServeOptions {
+    fn default() -> Self {
+        Self { trust_forwarded: false, live: LiveMode::default(), zone: TimeZone::UTC }
+    }
 }
 
 /// A port that is taken, before anything answers on it.
@@ -82,7 +92,7 @@ fn cannot_listen(address: SocketAddr, error: &io::Error) -> Fault {
 impl Server {
     /// A gateway on `bound` for the integrations of `deck`, whose settings name the public URL.
     pub fn new(bound: Bound, deck: Deck, options: ServeOptions) -> Self {
-        let gateway = Arc::new(Gateway::new(deck, bound.url()));
+        let gateway = Arc::new(Gateway::new(deck, bound.url(), options.zone.clone()));
         Self { bound, gateway, options }
     }
 
@@ -133,7 +143,7 @@ impl Server {
 /// All routes: at the root, for proxies that take the path prefix of the public URL off, and below that
 /// prefix, for those that leave it.
 fn routes(gateway: &Arc<Gateway>) -> Router {
-    let routes = Router::new().merge(health::routes()).merge(event::routes());
+    let routes = Router::new().merge(health::routes()).merge(page::routes()).merge(event::routes());
     let all = match gateway.prefix() {
         "" => routes,
         prefix => Router::new().nest(prefix, routes.clone()).merge(routes),

@@ -84,6 +84,7 @@ pub(super) struct Inner {
     pub(super) wanted_names: Mutex<super::live::names::Wanted>,
     /// Rooms and threads whose facts were asked for lately.
     pub(super) asked: Mutex<HashMap<String, Instant>>,
+    pub(super) logins: super::login::Logins,
     /// Tells living connections that an integration was edited here.
     pub(super) edited: tokio::sync::watch::Sender<u64>,
 }
@@ -126,6 +127,7 @@ impl Deck {
                 doors: Mutex::default(),
                 wanted_names: Mutex::default(),
                 asked: Mutex::default(),
+                logins: super::login::Logins::default(),
                 edited: tokio::sync::watch::channel(0).0,
             }),
         }

@@ -10,6 +10,7 @@ pub mod index;
 mod integration;
 pub mod link;
 mod live;
+pub mod login;
 mod member;
 mod open;
 mod outbox;

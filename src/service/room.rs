@@ -106,7 +106,7 @@ impl Deck {
         Ok(status)
     }
 
-    async fn learn_tenant(
+    pub(super) async fn learn_tenant(
         &self,
         integration: &IntegrationId,
         tenant: &crate::core::ids::TenantKey,

@@ -119,6 +119,20 @@ pub(super) fn buttons(card: &Value) -> Vec<Button> {
     found
 }
 
+/// Whether a form has a field without a name: clients refuse to send it.
+pub(super) fn has_nameless_field(card: &Value) -> bool {
+    fn below(element: &Value, is_in_form: bool) -> bool {
+        let tag = element.get("tag").and_then(Value::as_str).unwrap_or_default();
+        let is_field = matches!(tag, "input" | "checker" | "date_picker" | "picker_time" | "picker_datetime")
+            || tag.starts_with("select_")
+            || tag.starts_with("multi_select_");
+        let is_named = element.get("name").and_then(Value::as_str).is_some_and(|name| !name.is_empty());
+        (is_in_form && is_field && !is_named)
+            || children(element).any(|child| below(child, is_in_form || tag == "form"))
+    }
+    elements(card).iter().any(|element| below(element, false))
+}
+
 /// Whether streaming is switched on in the card's configuration.
 pub(super) fn is_streaming(card: &Value) -> bool {
     card.pointer("/config/streaming_mode").and_then(Value::as_bool).unwrap_or(false)

@@ -7,7 +7,7 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 
-use super::{Scenario, Sim, SimError, SimOptions};
+use super::{Scenario, Sim, SimError, SimOptions, Way};
 
 /// The command's arguments.
 #[derive(Debug, Clone)]
@@ -20,6 +20,10 @@ pub struct RunOptions {
     pub members: Option<u32>,
     /// `--seed`.
     pub seed: Option<u64>,
+    /// `--webhook`: the URL for events and callbacks.
+    pub webhook: Option<String>,
+    /// `--redirect`: where a login may lead back to.
+    pub redirect: Vec<String>,
 }
 
 /// How the command ended.
@@ -56,7 +60,14 @@ pub async fn run_command(options: RunOptions, mut out: impl AsyncWrite + Unpin) 
     // Before anybody can know that it runs: a signal must never find the default action.
     let mut interrupted = signal(SignalKind::interrupt()).map_err(SimError::Output)?;
     let mut terminated = signal(SignalKind::terminate()).map_err(SimError::Output)?;
-    let scenario = load(options.scenario.as_ref())?;
+    let mut scenario = load(options.scenario.as_ref())?;
+    scenario.app.redirect_urls.extend(options.redirect);
+    if let Some(url) = options.webhook {
+        scenario.webhook.url = url;
+        if scenario.webhook.mode == Way::LongConnection {
+            scenario.webhook.mode = Way::Webhook;
+        }
+    }
     let sim = Sim::start(SimOptions {
         listen: options.listen,
         scenario,

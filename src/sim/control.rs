@@ -1,6 +1,8 @@
 //! The hand on a running simulator, for tests, benches and the demo.
 
 mod login;
+mod scene;
+mod webhook;
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,12 +11,13 @@ use serde::{Deserialize, Serialize};
 use super::{
     Fault, SimError,
     people::IdType,
+    press::Toast,
     shared::Shared,
     social::Draft,
     world::{Actor, World},
 };
 
-pub use self::login::PersonChange;
+pub use self::{login::PersonChange, scene::Leaving};
 
 /// Who says what, where.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -39,10 +42,18 @@ pub struct Speech {
 /// What came back for a card press.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct CardPress {
-    /// Code of the acknowledgement; `None`: none within 3 s, or nobody connected.
+    /// Code of the acknowledgement or HTTP status; `None`: none within 3 s, or nobody connected.
     pub code: Option<i64>,
     /// The body that the handler answered: toast, card.
     pub answer: Option<serde_json::Value>,
+    /// What the person read.
+    pub toast: Option<Toast>,
+    /// The code that the person's client shows instead, such as 200340.
+    pub error: Option<i64>,
+    /// Whether the answer put another card in the place of the old one.
+    pub is_card_changed: bool,
+    /// The token for delayed updates that the callback carried; empty where none was sent.
+    pub token: String,
 }
 
 /// Calls of one kind.

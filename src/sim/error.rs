@@ -34,6 +34,14 @@ pub enum SimError {
     /// The scenario contradicts itself.
     #[error("the scenario does not fit together: {0}")]
     Unfit(String),
+    /// A URL cannot be set: it did not answer its challenge.
+    #[error("the URL {url} is not verified: {why}")]
+    Unverified {
+        /// The URL.
+        url: String,
+        /// What was wrong with its answer.
+        why: String,
+    },
     /// The output cannot be written.
     #[error("cannot write the output")]
     Output(#[source] std::io::Error),
@@ -53,6 +61,7 @@ impl Problem for SimError {
             Self::Listen { .. } | Self::Output(_) => Kind::Storage,
             Self::Read { .. } | Self::Scenario { .. } | Self::Unfit(_) => Kind::Config,
             Self::Unknown { .. } => Kind::NotFound,
+            Self::Unverified { .. } => Kind::Remote,
         }
     }
 

@@ -47,6 +47,10 @@ pub enum FaultKind {
     },
     /// All tokens become invalid, then the call is looked at.
     RevokeToken,
+    /// A push comes twice. (Of the others, `slow`, `drop` and `lose_answer` strike pushes too.)
+    Repeat,
+    /// A push is held back until another one has been answered.
+    Overtaken,
     /// The long connection is refused at its handshake.
     RefuseHandshake {
         /// `Handshake-Status`.
@@ -64,6 +68,7 @@ pub struct Fault {
     #[serde(flatten)]
     pub kind: FaultKind,
     /// Endpoint it happens to, as the counters name them; `*`: every one; a `*` at the end: all that begin so.
+    /// Pushes are named `push.EVENT_TYPE`, and only a name that begins with `push.` strikes them.
     pub on: String,
     /// Share of the calls, 0 to 1.
     pub share: f64,
@@ -112,9 +117,28 @@ impl Fault {
     }
 }
 
+/// The first fault that strikes the push `name`.
+pub(super) fn strike_push(
+    faults: &mut [Fault],
+    name: &str,
+    running_s: f64,
+    dice: &mut Dice,
+) -> Option<FaultKind> {
+    strike_of(faults.iter_mut().filter(|fault| fault.on.starts_with("push.")), name, running_s, dice)
+}
+
 /// The first fault that strikes a call of `endpoint`, `running_s` seconds after the start.
 pub(super) fn strike(
     faults: &mut [Fault],
+    endpoint: &str,
+    running_s: f64,
+    dice: &mut Dice,
+) -> Option<FaultKind> {
+    strike_of(faults.iter_mut(), endpoint, running_s, dice)
+}
+
+fn strike_of<'a>(
+    faults: impl Iterator<Item = &'a mut Fault>,
     endpoint: &str,
     running_s: f64,
     dice: &mut Dice,

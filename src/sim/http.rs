@@ -127,12 +127,17 @@ pub(super) fn json_response(status: u16, body: &Value) -> Response<Body> {
 
 /// The whole body of a request, or nothing if it breaks off or is too long.
 pub(super) async fn read_body(body: Incoming) -> Option<Bytes> {
+    collect(body, MOST_BODY_BYTES).await
+}
+
+/// The whole of a body of at most so many bytes.
+pub(super) async fn collect(body: Incoming, most_bytes: usize) -> Option<Bytes> {
     let mut body = pin!(body);
     let mut all = BytesMut::new();
     while let Some(frame) = poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
         if let Ok(data) = frame.ok()?.into_data() {
             all.extend_from_slice(&data);
-            if all.len() > MOST_BODY_BYTES {
+            if all.len() > most_bytes {
                 return None;
             }
         }

@@ -23,8 +23,34 @@ pub(super) const SERVICE: i32 = 33_554_678;
 pub(super) struct Ack {
     /// 200: handled.
     pub(super) code: i64,
-    /// The body that a webhook would have answered.
-    pub(super) data: Option<Value>,
+    /// The body that a webhook answered, or would have.
+    pub(super) data: Body,
+}
+
+/// The body of an answer.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Body {
+    /// None, which only the long connection allows.
+    None,
+    /// JSON.
+    Json(Value),
+    /// Something else.
+    Garbage,
+}
+
+impl Body {
+    /// Reads bytes; none at all are no JSON either.
+    pub(super) fn read(bytes: &[u8]) -> Self {
+        serde_json::from_slice(bytes).map_or(Self::Garbage, Self::Json)
+    }
+
+    /// The JSON, if it is some.
+    pub(super) fn json(&self) -> Option<Value> {
+        match self {
+            Self::Json(value) => Some(value.clone()),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -241,11 +267,14 @@ impl Hub {
         let waiting = self.waiting.remove(frame.header("message_id")?)?;
         let body: Value =
             frame.payload.and_then(|body| serde_json::from_slice(&body).ok()).unwrap_or_default();
-        let data = body
-            .get("data")
-            .and_then(Value::as_str)
-            .and_then(|text| base64::engine::general_purpose::STANDARD.decode(text).ok())
-            .and_then(|text| serde_json::from_slice(&text).ok());
+        let data = match body.get("data") {
+            None | Some(Value::Null) => Body::None,
+            Some(text) => {
+                let text = text.as_str().unwrap_or_default();
+                let bytes = base64::engine::general_purpose::STANDARD.decode(text).unwrap_or_default();
+                Body::read(&bytes)
+            }
+        };
         let code = body.get("code").and_then(Value::as_i64).unwrap_or(-1);
         // The waiting task may have given up in this very moment; then the event is repeated.
         let _ = waiting.send(Ack { code, data });

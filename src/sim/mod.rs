@@ -4,6 +4,7 @@
 //! The product cannot tell it from the platform: only the base URL differs. `demo`, tests and benchmarks
 //! use the same one; `larkdeck sim` runs it alone.
 
+mod account;
 mod api;
 mod card;
 mod clock;
@@ -21,6 +22,7 @@ mod hub;
 mod life;
 mod oauth;
 mod people;
+mod post;
 mod press;
 mod push;
 mod rate;
@@ -30,6 +32,7 @@ mod shared;
 mod social;
 mod socket;
 mod token;
+mod webhook;
 mod world;
 
 use std::{net::SocketAddr, sync::Arc};
@@ -41,14 +44,16 @@ use self::{dice::Dice, shared::Shared, world::World};
 
 pub use self::{
     command::{Ended, RunOptions, run_command},
-    control::{CardPress, Control, Counter, Counters, PersonChange, Speech},
+    control::{CardPress, Control, Counter, Counters, Leaving, PersonChange, Speech},
     error::SimError,
     fault::{Fault, FaultKind},
     oauth::SignIn,
+    press::Toast,
     scenario::{
         AppPlan, ClockPlan, LatencyPlan, LifePlan, LimitPlan, MonthPlan, OauthPlan, PeoplePlan, RoomPlan,
-        Roster, Scenario, SocketPlan, Temper, TenantPlan, TokenPlan,
+        Roster, Scenario, SocketPlan, Temper, TenantPlan, TokenPlan, VariantPlan, Way, WebhookPlan,
     },
+    webhook::PushRecord,
 };
 
 /// How to start a simulator.
@@ -103,6 +108,7 @@ impl Sim {
         if let Some(count) = members {
             scenario.people.count = count;
         }
+        scenario.check()?;
         let listener = TcpListener::bind(listen)
             .await
             .map_err(|source| SimError::Listen { address: listen.to_string(), source })?;
@@ -114,6 +120,7 @@ impl Sim {
         let rooms = world.open_rooms()?;
         let shared = Shared::new(world);
         shared.spawn(http::accept(Arc::clone(&shared), listener));
+        webhook::start(&shared);
         life::start(&shared, rooms);
         let access = Access {
             base_url: format!("http://{address}"),

@@ -44,6 +44,10 @@ pub struct Scenario {
     pub tokens: TokenPlan,
     /// Signing in with an account.
     pub oauth: OauthPlan,
+    /// Pushes over HTTP to the app under test.
+    pub webhook: WebhookPlan,
+    /// What nobody has confirmed, played the other way.
+    pub variant: VariantPlan,
     /// The long connection.
     pub socket: SocketPlan,
     /// How long an answer takes.
@@ -69,6 +73,8 @@ impl Default for Scenario {
             month: MonthPlan::default(),
             tokens: TokenPlan::default(),
             oauth: OauthPlan::default(),
+            webhook: WebhookPlan::default(),
+            variant: VariantPlan::default(),
             socket: SocketPlan::default(),
             latency: LatencyPlan::default(),
             life: LifePlan::default(),
@@ -221,6 +227,55 @@ plan! {
     }
 }
 
+/// How events and callbacks reach an app.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Way {
+    /// By the long connection.
+    #[default]
+    LongConnection,
+    /// By requests to its URLs.
+    Webhook,
+    /// By both: everything comes twice.
+    Both,
+}
+
+plan! {
+    /// Pushes over HTTP. Time for an answer and the pauses between repetitions are those of `socket`.
+    WebhookPlan {
+        /// The way that events and callbacks take.
+        mode: Way = Way::LongConnection,
+        /// The URL for events and callbacks alike.
+        url: String = String::new(),
+        /// A URL for events alone, in place of `url`.
+        event_url: String = String::new(),
+        /// A URL for callbacks alone, in place of `url`.
+        callback_url: String = String::new(),
+        /// The URL for old card callbacks, which are sent beside the new ones; empty: they are not sent.
+        card_url: String = String::new(),
+        /// Events and callbacks that the app has not subscribed to.
+        not_subscribed: Vec<String> = Vec::new(),
+        /// Time for the answer to a challenge, real.
+        challenge_ms: u64 = 1000,
+        /// Whether challenges are signed; nobody has confirmed that they are.
+        sign_challenge: bool = false,
+        /// Whether a repetition has a timestamp and a signature of its own.
+        fresh_signature: bool = true,
+    }
+}
+
+plan! {
+    /// What the documents leave open: the default is what they suggest.
+    VariantPlan {
+        /// An app that disbands a chat is told so by an event.
+        tells_own_disband: bool = true,
+        /// The events of a bot that comes or goes name the bot instead of the chat.
+        bot_events_name_bot: bool = false,
+        /// The app object tells its subscriptions, URLs and keys.
+        full_app_object: bool = false,
+    }
+}
+
 plan! {
     /// The long connection.
     SocketPlan {
@@ -361,7 +416,11 @@ impl Scenario {
         Ok(plan)
     }
 
-    fn check(&self) -> Result<(), SimError> {
+    /// Whether it fits together.
+    ///
+    /// # Errors
+    /// It does not.
+    pub(super) fn check(&self) -> Result<(), SimError> {
         let unfit = |text: String| Err(SimError::Unfit(text));
         for app in std::iter::once(&self.app).chain(&self.other_app) {
             let digits = app.app_id.strip_prefix("cli_").unwrap_or_default();
@@ -374,6 +433,9 @@ impl Scenario {
         }
         if self.latency.min_ms > self.latency.max_ms {
             return unfit("latency.min_ms is above latency.max_ms".to_owned());
+        }
+        if let Some(flaw) = self.webhook.flaw() {
+            return unfit(flaw);
         }
         for room in &self.room {
             if !room.script.is_empty() && super::script::text(&room.script).is_none() {

@@ -47,18 +47,16 @@ impl Shared {
         if events.is_empty() {
             return result;
         }
-        let now_ms = world.clock.now_ms();
-        let pushed: Vec<_> = events
-            .into_iter()
-            .map(|event| {
-                world.hub.unacked += 1;
-                let attempt = world.hub.push(&event, now_ms);
-                (event, attempt)
-            })
-            .collect();
+        let mut pushed = Vec::new();
+        for event in events {
+            for road in world.roads(&event) {
+                let first = world.first_push(&event, road);
+                pushed.push((event.clone(), road, first));
+            }
+        }
         drop(world);
-        for (event, attempt) in pushed {
-            self.tasks.spawn_on(Arc::clone(self).see_through(event, attempt), &self.runtime);
+        for (event, road, first) in pushed {
+            self.tasks.spawn_on(Arc::clone(self).see_through(event, road, first), &self.runtime);
         }
         result
     }

@@ -70,7 +70,7 @@ const REACTIONS: &[&str] = &["im:message.reactions:read", "im:message:readonly"]
 
 impl World {
     /// The apps in a chat that can be told something.
-    fn ears(&self, chat: usize, scopes: &[&str]) -> Vec<usize> {
+    pub(super) fn ears(&self, chat: usize, scopes: &[&str]) -> Vec<usize> {
         let Some(chat) = self.chats.get(chat) else { return Vec::new() };
         let hears =
             |app: &usize| self.apps.get(*app).is_some_and(|it| it.is_callable) && self.grants(*app, scopes);
@@ -79,6 +79,9 @@ impl World {
 
     /// Writes a message; the answer is its number.
     pub(super) fn write(&mut self, draft: Draft) -> usize {
+        if let (Actor::Person(person), true) = (draft.sender, draft.is_told) {
+            self.read_all(draft.chat, person);
+        }
         let no = self.messages.len();
         let id = self.new_id("om_");
         let at_ms = draft.at_ms.unwrap_or_else(|| self.clock.now_ms());
@@ -279,6 +282,7 @@ impl World {
             status: "normal",
             created_ms: now_ms,
             active_ms: now_ms,
+            read_to: 0,
             timeline: [].into(),
         });
         no
@@ -301,11 +305,16 @@ impl World {
 
     /// Takes people out of a chat.
     pub(super) fn part(&mut self, chat: usize, people: &[usize], by: Actor) {
+        self.leave(chat, people, by, "im.chat.member.user.deleted_v1");
+    }
+
+    /// Takes people out of a chat and tells it by this event.
+    pub(super) fn leave(&mut self, chat: usize, people: &[usize], by: Actor, event_type: &str) {
         let Some(it) = self.chats.get_mut(chat) else { return };
         let gone: Vec<usize> = people.iter().copied().filter(|no| it.members.contains(no)).collect();
         it.members.retain(|no| !people.contains(no));
         if !gone.is_empty() {
-            self.tell_people(chat, &gone, by, "im.chat.member.user.deleted_v1");
+            self.tell_people(chat, &gone, by, event_type);
         }
     }
 
@@ -326,10 +335,17 @@ impl World {
 
     /// Brings a bot into a chat, or takes it out.
     pub(super) fn set_bot(&mut self, chat: usize, bot: usize, by: Actor, is_in: bool) {
-        let event = self.chat_event(bot, chat, by);
+        let mut event = self.chat_event(bot, chat, by);
+        if self.plan.variant.bot_events_name_bot {
+            event.insert("name".to_owned(), json!(self.name_of(Actor::App(bot))));
+        }
         let Some(it) = self.chats.get_mut(chat) else { return };
+        let is_group = it.fact("chat_mode") != "p2p";
         let has_changed = if is_in { it.bots.insert(bot) } else { it.bots.remove(&bot) };
-        if has_changed && self.apps.get(bot).is_some_and(|app| app.is_callable) && self.grants(bot, CHAT_BOTS)
+        if has_changed
+            && is_group
+            && self.apps.get(bot).is_some_and(|app| app.is_callable)
+            && self.grants(bot, CHAT_BOTS)
         {
             let verb = if is_in { "added" } else { "deleted" };
             self.emit(bot, &format!("im.chat.member.bot.{verb}_v1"), Value::Object(event), 0);
@@ -338,7 +354,9 @@ impl World {
 
     /// Disbands a chat. With the history kept, nobody is told: only the chat's status shows it.
     pub(super) fn disband(&mut self, chat: usize, by: Actor, keeps_history: bool) {
-        let ears = self.ears(chat, CHAT);
+        let tells_own = self.plan.variant.tells_own_disband;
+        let mut ears = self.ears(chat, CHAT);
+        ears.retain(|app| tells_own || by != Actor::App(*app));
         let Some(it) = self.chats.get_mut(chat) else { return };
         if !it.is_open() {
             return;

@@ -1,13 +1,13 @@
 //! Everything that exists on the simulated platform at one instant.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque},
     sync::Arc,
 };
 
 use bytes::Bytes;
 use serde_json::{Map, Value};
-use tokio::time::Instant;
+use tokio::{sync::watch, time::Instant};
 
 use super::{
     clock::SimClock,
@@ -15,10 +15,12 @@ use super::{
     hub::Hub,
     oauth::{Oauth, SignIn},
     people::{self, IdType, People, Person},
+    press::CardToken,
     push::Event,
     rate::Rates,
     scenario::{AppPlan, Roster, Scenario},
     token::Tokens,
+    webhook::{Door, PushRecord},
 };
 
 /// Who did something.
@@ -43,6 +45,8 @@ pub(super) struct App {
     pub(super) tokens: Tokens,
     /// Whether it has credentials at all.
     pub(super) is_callable: bool,
+    /// Where its events and callbacks go.
+    pub(super) door: Door,
 }
 
 /// A chat.
@@ -68,6 +72,8 @@ pub(super) struct Chat {
     pub(super) created_ms: i64,
     /// When something was said last.
     pub(super) active_ms: i64,
+    /// Messages from this number on are unread; of a chat between a person and an app.
+    pub(super) read_to: usize,
     /// Messages by (created_ms, number): what a listing of the chat shows.
     pub(super) timeline: BTreeSet<(i64, usize)>,
 }
@@ -256,6 +262,12 @@ pub(super) struct World {
     pub(super) hub: Hub,
     /// Logins.
     pub(super) oauth: Oauth,
+    /// Tokens for delayed updates of cards.
+    pub(super) card_tokens: HashMap<String, CardToken>,
+    /// What was pushed over HTTP.
+    pub(super) pushes: VecDeque<PushRecord>,
+    /// Counts the pushes that were answered or given up.
+    pub(super) heard: watch::Sender<u64>,
     /// Events that are to be pushed when the lock is given back.
     pub(super) outbox: Vec<Event>,
 }
@@ -266,6 +278,9 @@ impl World {
         let clock = SimClock::new(plan.clock.scale, plan.clock.skew_ms);
         let mut apps: Vec<App> =
             std::iter::once(&plan.app).chain(&plan.other_app).map(App::callable).collect();
+        if let Some(app) = apps.first_mut() {
+            app.door = Door::new(plan.webhook.clone());
+        }
         for bot in super::script::BOTS {
             apps.push(App::bot(bot));
         }
@@ -298,6 +313,9 @@ impl World {
             rates: Rates::default(),
             month,
             oauth: Oauth::new(sign_in),
+            card_tokens: HashMap::new(),
+            pushes: VecDeque::new(),
+            heard: watch::Sender::new(0),
             outbox: Vec::new(),
             plan,
         }
@@ -380,11 +398,18 @@ impl App {
             plan: plan.clone(),
             tokens: Tokens::default(),
             is_callable: true,
+            door: Door::default(),
         }
     }
 
     fn bot(&(app_id, name): &(&str, &str)) -> Self {
         let plan = AppPlan { app_id: app_id.to_owned(), name: name.to_owned(), ..AppPlan::default() };
-        Self { plan, scopes: BTreeSet::new(), tokens: Tokens::default(), is_callable: false }
+        Self {
+            plan,
+            scopes: BTreeSet::new(),
+            tokens: Tokens::default(),
+            is_callable: false,
+            door: Door::default(),
+        }
     }
 }

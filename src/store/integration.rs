@@ -252,6 +252,7 @@ impl Store {
         tx.tell(ChangeKind::Integration, id.as_str(), None).await?;
         tx.commit().await?;
         self.sweep_links(id).await?;
+        self.sweep_logins(id).await?;
         self.sweep_rooms(id).await
     }
 

@@ -37,6 +37,8 @@ pub enum LinkOutcome {
     Unchanged,
     /// The account is linked to another member; that the reason says so was stored.
     TakenBy(MemberId),
+    /// The member is linked to another account, and who signs in replaces no link.
+    LinkedOtherwise,
     /// There is no such member.
     NoMember,
 }
@@ -362,6 +364,10 @@ fn apply_one(board: &mut Board, writes: &mut Writes, change: &LinkChange, now: T
     match &change.open_id {
         Some(account) if before.link.as_ref().is_some_and(|link| link.open_id == *account) => {
             return LinkOutcome::Unchanged;
+        }
+        // Looked at inside the transaction: of two people who sign in for one member the first is linked.
+        Some(_) if change.origin == LinkOrigin::Login && before.link.is_some() => {
+            return LinkOutcome::LinkedOtherwise;
         }
         Some(account) => {
             if let Some(rival) = board.rival(member, account).cloned() {

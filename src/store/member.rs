@@ -400,6 +400,36 @@ impl Store {
         self.members(integration, &ids).await
     }
 
+    /// The members who have one of these emails, or this phone, by id.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub async fn members_with_contact(
+        &self,
+        integration: &IntegrationId,
+        emails: &[&str],
+        phone: Option<&str>,
+    ) -> Result<Vec<Member>, StoreError> {
+        let mut ids: Vec<MemberId> = Vec::new();
+        {
+            let mut read_conn = self.db().read("look for a member").await?;
+            let by_email = Bulk::list("select id from member where email_key in", "");
+            let mut rows = by_email
+                .all(&mut read_conn, emails.iter().map(|email| email_key(email).into()).collect())
+                .await?;
+            if let Some(phone) = phone {
+                let by_phone = q("select id from member where phone = $1 order by id limit 10").bind(phone);
+                rows.extend(by_phone.all(&mut read_conn).await?);
+            }
+            for row in &rows {
+                ids.push(row.parse(0, "member id")?);
+            }
+        }
+        ids.sort_unstable();
+        ids.dedup();
+        self.members(integration, &ids).await
+    }
+
     /// A page of the roster, by name and id.
     ///
     /// # Errors

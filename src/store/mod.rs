@@ -16,6 +16,7 @@ pub mod key;
 mod known;
 mod lease;
 mod link;
+mod login;
 mod member;
 mod message;
 mod operation;
@@ -44,6 +45,7 @@ pub use self::{
     integration::{IntegrationPatch, NewIntegration, SecretPatch},
     lease::{Acquired, LeaseMark, LeaseRow},
     link::{LinkBatch, LinkChange, LinkOutcome, UndoReport},
+    login::{Invitation, Session},
     member::{ImportMode, Imported, MemberPatch, MemberRow},
     message::{Anchor, Place},
     operation::OperationQuery,

@@ -27,8 +27,11 @@ pub(super) type SqliteResult<T> = Result<T, sqlx::Error>;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The migrations, append-only: what has been released is never edited.
-pub(super) const MIGRATIONS: &[&str] =
-    &[include_str!("migrations/sqlite/0001_base.sql"), include_str!("migrations/sqlite/0002_press.sql")];
+pub(super) const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/sqlite/0001_base.sql"),
+    include_str!("migrations/sqlite/0002_login.sql"),
+    include_str!("migrations/sqlite/0003_press.sql"),
+];
 
 /// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

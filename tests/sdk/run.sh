@@ -18,6 +18,7 @@ python_sdk() {
   "$cache/python/bin/python" -c 'import lark_oapi' 2>/dev/null ||
     "$cache/python/bin/pip" install -q lark-oapi==1.7.5
   "$cache/python/bin/python" "$here/python/check.py"
+  "$cache/python/bin/python" "$here/python/webhook.py"
 }
 
 node_sdk() {
@@ -25,6 +26,7 @@ node_sdk() {
   [ -d "$cache/node/node_modules/@larksuiteoapi/node-sdk" ] ||
     (cd "$cache/node" && npm init -y >/dev/null && npm install --silent --no-audit --no-fund @larksuiteoapi/node-sdk@1.74.0)
   NODE_PATH="$cache/node/node_modules" node "$here/node/check.js"
+  NODE_PATH="$cache/node/node_modules" node "$here/node/webhook.js"
 }
 
 case ${1:-all} in

@@ -4,6 +4,7 @@ pub mod application;
 pub mod chat;
 pub mod contact;
 pub mod message;
+pub mod oauth;
 pub mod reaction;
 
 use http::Method;
@@ -89,6 +90,14 @@ pub(crate) const TOKEN: EndpointSpec = EndpointSpec {
         &[],
         "get an access token",
     )
+};
+pub(crate) const USER_TOKEN: EndpointSpec = EndpointSpec {
+    month: MonthClass::Exempt,
+    ..spec_of("oauth.token", "POST", "/open-apis/authen/v2/oauth/token", &[], "redeem the code of a login")
+};
+pub(crate) const USER_INFO: EndpointSpec = EndpointSpec {
+    month: MonthClass::Exempt,
+    ..spec_of("authen.user_info", "GET", "/open-apis/authen/v1/user_info", &[], "read who has signed in")
 };
 pub(crate) const CONNECTION: EndpointSpec = EndpointSpec {
     limits: UNPUBLISHED,
@@ -185,6 +194,8 @@ pub(crate) const DELETE_REACTION: EndpointSpec = spec_of(
 /// Every endpoint that larkdeck calls.
 pub const TABLE: &[EndpointSpec] = &[
     TOKEN,
+    USER_TOKEN,
+    USER_INFO,
     CONNECTION,
     CONNECTION_COUNT,
     BOT_INFO,
@@ -228,7 +239,14 @@ mod tests {
         let exempt: Vec<_> = TABLE.iter().filter(|s| s.month == MonthClass::Exempt).map(|s| s.name).collect();
         assert_eq!(
             exempt,
-            ["auth.tenant_token", "socket.discover", "contact.user.batch_get_id", "contact.user.batch"]
+            [
+                "auth.tenant_token",
+                "oauth.token",
+                "authen.user_info",
+                "socket.discover",
+                "contact.user.batch_get_id",
+                "contact.user.batch"
+            ]
         );
     }
 }

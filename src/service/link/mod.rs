@@ -3,7 +3,7 @@
 pub mod decide;
 pub mod pace;
 pub mod plan;
-mod run;
+pub(super) mod run;
 
 use std::time::Duration;
 

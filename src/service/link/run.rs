@@ -306,7 +306,9 @@ impl Run {
                 let outcome = match outcome {
                     Applied::Applied => LinkOutcome::Linked(open_id.clone()),
                     Applied::TakenBy(_) => LinkOutcome::Unlinked(Reason::AlreadyLinked),
-                    Applied::Unchanged | Applied::NoMember => LinkOutcome::Unchanged,
+                    Applied::Unchanged | Applied::LinkedOtherwise | Applied::NoMember => {
+                        LinkOutcome::Unchanged
+                    }
                 };
                 self.linked += usize::from(matches!(outcome, LinkOutcome::Linked(_)));
                 self.results.push(LinkResult { member: member.clone(), outcome });
@@ -348,13 +350,13 @@ impl Run {
 }
 
 /// The answers of one call, by key.
-struct Answers {
+pub(in crate::service) struct Answers {
     emails: HashMap<String, Option<OpenId>>,
     phones: HashMap<String, Option<OpenId>>,
 }
 
 impl Answers {
-    fn new(found: Vec<FoundId>) -> Self {
+    pub(in crate::service) fn new(found: Vec<FoundId>) -> Self {
         let mut answers = Self { emails: HashMap::new(), phones: HashMap::new() };
         for one in found {
             match one.key {
@@ -365,7 +367,7 @@ impl Answers {
         answers
     }
 
-    fn evidence(&self, member: &Candidate) -> Evidence {
+    pub(in crate::service) fn evidence(&self, member: &Candidate) -> Evidence {
         let of = |key: &Option<String>, answers: &HashMap<String, Option<OpenId>>| match key {
             None => decide::Answer::NotAsked,
             Some(key) => match answers.get(key) {

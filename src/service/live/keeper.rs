@@ -248,6 +248,7 @@ impl<'a> Holding<'a> {
                 }
                 _ = round.tick() => {
                     self.settle_orphans().await;
+                    self.deck().forget_old_logins().await;
                     let state = socket.state.borrow().clone();
                     self.advance(&state).await;
                     self.filler.look_at_silence().await;
@@ -283,6 +284,7 @@ impl<'a> Holding<'a> {
                 }
                 () = tokio::time::sleep(ROUND_EVERY) => {
                     self.settle_orphans().await;
+                    self.deck().forget_old_logins().await;
                     self.hear_of_events(&mut last_event).await;
                     self.filler.look_at_silence().await;
                     let deaf = "no events came by webhook though there were some: does the platform still reach \

@@ -3,9 +3,30 @@
 use serde_json::{Value, json};
 
 use super::{Call, Pace, Refusal, Reply, Spec, refuse};
-use crate::sim::{people::IdType, world::World};
+use crate::sim::{
+    Way,
+    people::IdType,
+    world::{App, World},
+};
 
 const SELF: &[&str] = &["application:application:self_manage", "admin:app.info:readonly"];
+
+/// The events that happen here.
+const EVENTS: [&str; 13] = [
+    "im.chat.disbanded_v1",
+    "im.chat.updated_v1",
+    "im.chat.member.bot.added_v1",
+    "im.chat.member.bot.deleted_v1",
+    "im.chat.member.user.added_v1",
+    "im.chat.member.user.withdrawn_v1",
+    "im.chat.member.user.deleted_v1",
+    "im.message.receive_v1",
+    "im.message.recalled_v1",
+    "im.message.reaction.created_v1",
+    "im.message.reaction.deleted_v1",
+    "im.message.message_read_v1",
+    "contact.user.updated_v3",
+];
 
 pub(super) const SPECS: &[Spec] = &[
     Spec::new("bot.info", "GET", "bot/v3/info", &[], bot),
@@ -72,12 +93,40 @@ fn get(world: &mut World, call: &Call) -> Result<Reply, Refusal> {
         .map(|scope| json!({"scope": scope, "description": "", "level": 1, "token_types": ["tenant"]}))
         .collect();
     let creator = world.person_id(call.app, 0, IdType::Open);
-    Ok(Reply::Data(json!({"app": {
+    let mut object = json!({
         "app_id": app.plan.app_id, "creator_id": creator, "status": 1, "scene_type": 0, "payment_type": 0,
         "app_name": app.plan.name, "description": "", "avatar_url": "https://s1.example/static/bot.png",
         "primary_language": "zh_cn", "redirect_urls": app.plan.redirect_urls, "online_version_id": "oav_0001",
         "unaudit_version_id": "", "scopes": scopes, "mobile_default_ability": "bot", "pc_default_ability": "bot",
-    }})))
+    });
+    if world.plan.variant.full_app_object {
+        crate::sim::card::merge(&mut object, &subscriptions(app));
+    }
+    Ok(Reply::Data(json!({"app": object})))
+}
+
+/// What newer models of the app object have and its page does not.
+fn subscriptions(app: &App) -> Value {
+    let plan = &app.door.plan;
+    let way = if plan.mode == Way::LongConnection { "websocket" } else { "webhook" };
+    let has = |name: &&str| !plan.not_subscribed.iter().any(|missing| missing == name);
+    let events: Vec<&str> = EVENTS.into_iter().filter(has).collect();
+    let callbacks: Vec<&str> = ["card.action.trigger"].into_iter().filter(has).collect();
+    let either = |own: &str| if own.is_empty() { plan.url.clone() } else { own.to_owned() };
+    let callback = json!({
+        "callback_type": way, "request_url": either(&plan.callback_url), "subscribed_callbacks": callbacks,
+    });
+    json!({
+        "event": {
+            "subscription_type": way, "request_url": either(&plan.event_url), "subscribed_events": events,
+        },
+        "callback": callback,
+        "callback_info": callback,
+        "encryption": {
+            "encryption_key": app.plan.encrypt_key, "verification_token": app.plan.verification_token,
+        },
+        "security": {"redirect_urls": app.plan.redirect_urls},
+    })
 }
 
 fn connection(world: &mut World, call: &Call) -> Result<Reply, Refusal> {

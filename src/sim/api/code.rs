@@ -105,6 +105,7 @@ const CODES: &[(i64, u16, &str)] = &[
     (234_010, 400, "File's size can't be 0."),
     (234_011, 400, "Can't regonnize the image format."),
     (234_043, 400, "Unsupported message type."),
+    (300_090, 400, "openid empty"),
     (300_301, 400, "Duplicate element_id in card component."),
     (300_302, 400, "update_multi property is false"),
     (300_303, 400, "Only schema 2.0 is supported"),

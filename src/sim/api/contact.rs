@@ -87,7 +87,7 @@ fn batch_get_id(world: &mut World, call: &Call) -> Result<Reply, Refusal> {
 
 impl World {
     /// The user object, with the fields that the app's scopes show.
-    fn user_object(&self, app: usize, no: usize) -> Option<Value> {
+    pub(in crate::sim) fn user_object(&self, app: usize, no: usize) -> Option<Value> {
         let person = self.people.get(no)?;
         let mut user = Map::new();
         let mut put = |scope: &str, key: &str, value: Value| {

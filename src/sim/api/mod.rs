@@ -7,6 +7,7 @@ mod cardkit;
 mod chat;
 mod code;
 mod contact;
+mod interactive;
 mod listing;
 mod member;
 mod message;
@@ -236,6 +237,7 @@ fn table() -> impl Iterator<Item = &'static Spec> {
         listing::SPECS,
         reaction::SPECS,
         cardkit::SPECS,
+        interactive::SPECS,
         resource::SPECS,
     ]
     .into_iter()

@@ -1,7 +1,5 @@
 //! Logins, steered: where they may lead back to, who sits at the browser, what an account is.
 
-use std::sync::Arc;
-
 use serde::{Deserialize, Serialize};
 
 use super::{Control, unknown};
@@ -59,14 +57,14 @@ impl Control {
         })
     }
 
-    /// Changes an account.
+    /// Changes an account; apps that may know of it are told.
     ///
     /// # Errors
     /// Nobody has that open_id, email or name.
     pub fn change_person(&self, who: &str, change: &PersonChange) -> Result<(), SimError> {
         self.shared.act(|world| {
             let person = world.someone(0, who).ok_or_else(|| unknown("person", who))?;
-            Arc::make_mut(&mut world.people).change(person, |it| change.apply(it));
+            world.change_person(person, |it| change.apply(it));
             Ok(())
         })
     }

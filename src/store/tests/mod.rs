@@ -3,6 +3,7 @@
 mod bad_days;
 mod contract;
 mod feed;
+mod login;
 mod messages;
 mod people;
 mod secrets;
