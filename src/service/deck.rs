@@ -173,6 +173,8 @@ impl Deck {
         self.inner.tasks.close();
         // Whoever is cut off here is found by the next process: leases by their beat, messages by their author.
         _ = tokio::time::timeout(CLOSE_PATIENCE, self.inner.tasks.wait()).await;
+        // They hold the deck, as it holds them.
+        lock(&self.inner.doors).clear();
         self.inner.permits.close().await;
     }
 

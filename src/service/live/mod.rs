@@ -11,6 +11,8 @@ mod lease;
 pub(super) mod names;
 mod rhythm;
 mod silence;
+#[cfg(test)]
+mod silence_test;
 mod sink;
 
 use tokio_util::sync::CancellationToken;
