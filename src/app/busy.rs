@@ -38,6 +38,8 @@ pub enum Topic {
     Cancel,
     /// Links being removed or undone.
     Unlink,
+    /// An invitation being made.
+    Invite,
     /// The list of rooms.
     Rooms,
     /// The list of rooms, from the platform.

@@ -123,6 +123,7 @@ commands! {
     Unlink "unlink" Destroy true can_unlink ["unlink" "解除关联"] ["Remove the selected member's link." "解除选中成员的关联。"];
     UndoLink "undo-link" Change true in_users_active ["undo" "撤销关联"] ["Undo the latest links that were made here." "撤销最近一次关联。"];
     Press "what-if-pressed" Read true has_member ["what if pressed" "按下会怎样"] ["Say what happens if the selected member presses a button of a card." "查看选中成员按下卡片按钮会发生什么。"];
+    Invite "invite" Change true can_invite ["invite" "邀请"] ["Make a link by which the selected member signs in and is linked, as a QR code and to copy." "为选中的成员生成登录并关联的邀请链接，可扫码或复制。"];
     CopyMessage "copy-message" Read true has_member_reason ["copy message" "复制提示"] ["Copy a message that tells the person how to get linked." "复制一段话，告诉对方如何完成关联。"];
 
     // Rooms.
@@ -295,6 +296,18 @@ fn can_unlink(model: &Model) -> Answer {
     in_users_active(model)?;
     let row = model.users.current().ok_or(phrase("no member is selected", "未选择成员"))?;
     ensure(row.member.link.is_some(), phrase("this member is not linked", "该成员未关联"))
+}
+
+fn can_invite(model: &Model) -> Answer {
+    in_users_active(model)?;
+    has_member_reason(model)?;
+    ensure(
+        model.active_item().is_some_and(|item| item.row.urls.is_some()),
+        phrase(
+            "set [server] public_url first: an invitation is a link",
+            "请先设置 [server] public_url，邀请是一个链接",
+        ),
+    )
 }
 
 fn has_member_reason(model: &Model) -> Answer {

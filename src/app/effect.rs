@@ -127,6 +127,13 @@ pub enum Ask {
         /// Who.
         members: Vec<MemberId>,
     },
+    /// -> `Invited`
+    Invite {
+        /// Links to this one.
+        integration: IntegrationId,
+        /// Who.
+        member: MemberId,
+    },
     /// -> `LinksRemoved`
     UndoLink {
         /// Links to this one.
@@ -254,6 +261,7 @@ impl Ask {
             | Self::SetWarRoom { .. }
             | Self::RunLink { .. }
             | Self::UndoLink { .. }
+            | Self::Invite { .. }
             | Self::Send { .. }
             | Self::RetrySend { .. }
             | Self::DiscardSend { .. }

@@ -12,6 +12,7 @@ use crate::core::{
     operation::Operation,
     quota::QuotaReport,
     room::{Outgoing, Room, RoomMember, Seam},
+    secret::Secret,
     time::Timestamp,
 };
 
@@ -142,6 +143,13 @@ pub enum Answer {
     LinksRemoved(u64),
     /// What would come of a press.
     PressJudged(PressVerdict),
+    /// A link was made by which a member signs in.
+    Invited {
+        /// Who.
+        member: MemberId,
+        /// The link, for that person alone.
+        url: Secret,
+    },
     /// All rooms of the integration.
     Rooms(Vec<Room>),
     /// A window of a transcript.

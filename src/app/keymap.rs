@@ -202,6 +202,7 @@ pub const BINDINGS: &[Binding] = {
         bind(X::Users, "shift-tab left", C::PreviousFilter, 0),
         bind(X::Users, "/", C::Search, 6),
         bind(X::Users, "u", C::UndoLink, 7),
+        bind(X::Users, "i", C::Invite, 9),
         bind(X::Users, "x", C::Unlink, 8),
         bind(X::Users, "p", C::Press, 9),
         bind(X::Rooms, "enter right", C::Open, 1),

@@ -37,6 +37,7 @@ Examples:
   larkdeck link                        every unlinked member
   larkdeck link wang.fang@ex.test      one member
   larkdeck link undo                   take the latest linking back
+  larkdeck link invite wang            a link for one member to sign in by
   larkdeck link --json | jq -r 'select(.result == \"unlinked\") | [.name, .reason.code] | @tsv'";
 
 const ADD_EXAMPLES: &str = "\
@@ -388,13 +389,22 @@ pub struct LinkArgs {
     pub command: Option<LinkCommand>,
 }
 
-/// `larkdeck link undo`.
+/// `larkdeck link undo` and `larkdeck link invite`.
 #[derive(Debug, Clone, Subcommand)]
 pub enum LinkCommand {
     /// Take back a linking or an unlinking: the latest, or the one with the ID that it printed
     Undo {
         /// The id of a linking or unlinking
         id: Option<String>,
+    },
+    /// Make a link by which one member signs in and is linked, whatever account it is; good once, for a week
+    ///
+    /// For members whom the platform does not find by email or phone. Give it to that person alone. It begins
+    /// with [server] public_url, where `larkdeck serve` answers it.
+    Invite {
+        /// An id, an email, or a part of a name that only one has
+        #[arg(value_name = "MEMBER")]
+        member: String,
     },
 }
 

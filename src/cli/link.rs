@@ -1,4 +1,4 @@
-//! `larkdeck link`, `link undo`, `unlink`.
+//! `larkdeck link`, `link undo`, `link invite`, `unlink`.
 
 use std::{
     collections::HashMap,
@@ -12,6 +12,7 @@ use super::{
     args::{LinkArgs, LinkCommand},
     error::CliError,
     member::{member_json, member_line},
+    output::note,
     setup::Context,
 };
 use crate::{
@@ -20,15 +21,24 @@ use crate::{
         ids::{IntegrationId, MemberId},
         member::{Filter, Member},
     },
+    service::login::Invited,
     service::{Deck, LinkOutcome, LinkPlan, LinkProgress, LinkResult, LinkScope, LinkSummary, Undone},
 };
 
 pub(super) async fn run(context: &mut Context, args: LinkArgs) -> Result<(), CliError> {
     let (deck, view) = context.integration(None).await?;
     let integration = view.integration.id;
-    if let Some(LinkCommand::Undo { id }) = args.command {
-        let undone = deck.undo_link(&integration, id.as_deref()).await?;
-        return print_undone(context, &deck, &integration, &undone).await;
+    match args.command {
+        Some(LinkCommand::Undo { id }) => {
+            let undone = deck.undo_link(&integration, id.as_deref()).await?;
+            return print_undone(context, &deck, &integration, &undone).await;
+        }
+        Some(LinkCommand::Invite { member }) => {
+            let member = deck.resolve_member(&member).await?;
+            let invited = deck.invite(&integration, &member).await?;
+            return print_invited(context, &invited);
+        }
+        None => {}
     }
     let scope = scope(&deck, &args.members).await?;
     let plan = deck.plan_link(&integration, scope).await?;
@@ -166,6 +176,23 @@ async fn print_undone(
         0 => Ok(()),
         _ => Err(CliError::Partial(format!("{skipped} members have changed since and were left alone"))),
     }
+}
+
+/// The link itself is what was asked for: it goes to stdout and nowhere else.
+fn print_invited(context: &mut Context, invited: &Invited) -> Result<(), CliError> {
+    let out = &mut context.out;
+    let expires_at = out.time_json(Some(invited.expires_at));
+    if out.is_json() {
+        return out.object(&json!({
+            "member": { "id": invited.member.id, "name": invited.member.name },
+            "url": invited.url.reveal(),
+            "expires_at": expires_at,
+        }));
+    }
+    out.line(invited.url.reveal())?;
+    let until = expires_at.as_str().unwrap_or_default();
+    note(&format!("For {} alone: good once, until {until}.", invited.member.name));
+    Ok(())
 }
 
 fn print_result(context: &mut Context, member: &Member, result: &LinkResult) -> Result<(), CliError> {

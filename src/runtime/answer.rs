@@ -43,6 +43,7 @@ impl Runtime {
             | Ask::RunLink { .. }
             | Ask::CancelLink(_)
             | Ask::Unlink { .. }
+            | Ask::Invite { .. }
             | Ask::UndoLink { .. } => self.about_members(id, ask).await,
             Ask::LoadQuota(_) | Ask::LoadLog { .. } => self.about_budget(ask).await,
             Ask::SaveSession(session) => {
@@ -133,6 +134,10 @@ impl Runtime {
             Ask::Unlink { integration, members } => {
                 let summary = deck.unlink(&integration, &members).await?;
                 Ok(Answer::LinksRemoved(convert::count(summary.unlinked)))
+            }
+            Ask::Invite { integration, member } => {
+                let invited = deck.invite(&integration, &member).await?;
+                Ok(Answer::Invited { member, url: invited.url })
             }
             Ask::UndoLink { integration, batch } => {
                 let undone = deck.undo_link(&integration, batch.as_deref()).await?;

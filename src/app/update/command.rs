@@ -94,6 +94,7 @@ impl Turn<'_> {
             Command::Press => self.judge_press(),
             Command::UndoLink => self.ask_undo(),
             Command::CopyMessage => self.copy_message(),
+            Command::Invite => self.invite(),
             Command::NextUnread => self.next_unread(),
             Command::Closed => self.toggle_closed(),
             Command::Zoom => self.m.is_zoomed = !self.m.is_zoomed,

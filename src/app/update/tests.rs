@@ -17,6 +17,7 @@ use crate::{
         message::{Message, NewMessage, Sender, SenderKind, Via},
         operation::{Operation, OperationResult},
         room::{Outgoing, OutgoingState, Room, RoomKind, RoomMember, RoomStatus},
+        secret::Secret,
         time::Timestamp,
     },
 };
@@ -219,6 +220,7 @@ impl Desk {
                     | (Ask::SetWarRoom { .. }, Answer::WarRoomHeld { .. })
                     | (Ask::SaveIntegration { .. }, Answer::IntegrationSaved(_))
                     | (Ask::LoadLog { .. }, Answer::Log(_))
+                    | (Ask::Invite { .. }, Answer::Invited { .. })
             )
         };
         let id = self.sent.iter().rev().find_map(|effect| match effect {
@@ -625,6 +627,32 @@ fn linking_previews_runs_and_reports() {
         ..Default::default()
     })));
     assert_eq!(desk.model.toasts.len(), 1);
+}
+
+#[test]
+fn an_invitation_is_shown_where_it_was_asked_for() {
+    let mut desk = Desk::ready(Access::Write);
+    desk.keys("2");
+    let query = MemberQuery { filter: Filter::All, search: String::new(), offset: 0, limit: 80 };
+    let rows = || (0..3).map(|n| member(n, n == 2)).collect();
+    let counts = MemberCounts { all: 3, linked: 1 };
+    desk.answer(Answer::Members(MemberPage { rows: rows(), query, total: 3, counts }));
+    let asks = desk.keys("i");
+    let [Ask::Invite { member, .. }] = &asks[..] else { panic!("{asks:?}") };
+    let invited =
+        || Answer::Invited { member: member.clone(), url: Secret::new("https://x.test/i/i1/invite?t=t") };
+    desk.answer(invited());
+    let Some(Overlay::Qr(qr)) = desk.model.overlays.last() else { panic!("no code") };
+    assert_eq!(qr.url, "https://x.test/i/i1/invite?t=t");
+    desk.keys("esc");
+    // Whoever has gone on is not called back.
+    desk.keys("i j");
+    desk.answer(invited());
+    assert!(desk.model.overlays.is_empty());
+    // Who is linked is not invited.
+    assert!(desk.keys("j i").iter().all(|ask| !matches!(ask, Ask::Invite { .. })));
+    let mut reader = Desk::ready(Access::ReadOnly { can_lift: false });
+    assert!(reader.keys("2 i").iter().all(|ask| !matches!(ask, Ask::Invite { .. })));
 }
 
 #[test]

@@ -7,13 +7,13 @@ use crate::{
         command::Risk,
         effect::Ask,
         event::{MemberPage, MemberQuery, PressVerdict},
-        model::{Confirm, ConfirmAsk, Level, Load, MemberDetail, Overlay, Pane, UserRow, Users},
+        model::{Confirm, ConfirmAsk, Level, Load, MemberDetail, Overlay, Pane, Qr, UserRow, Users},
     },
     core::{
-        error::{Fault, Kind},
         ids::{IntegrationId, MemberId},
         lang::{Lang, Phrase, phrase},
         member::{Filter, Fixer, Member},
+        secret::Secret,
         text::SafeText,
     },
 };
@@ -161,6 +161,23 @@ impl Turn<'_> {
         }
     }
 
+    pub(super) fn invite(&mut self) {
+        let (Some(integration), Some(row)) = (self.m.active.clone(), self.m.users.current()) else { return };
+        let member = row.member.id.clone();
+        self.ask(Topic::Invite, Ask::Invite { integration, member });
+    }
+
+    /// Shows the link of an invitation where it was asked for. Whoever has gone on makes another one.
+    pub(super) fn invited(&mut self, member: &MemberId, url: &Secret) {
+        let is_here = self.m.pane == Pane::Users && self.m.overlays.is_empty();
+        let is_selected = self.m.users.current().is_some_and(|row| row.member.id == *member);
+        if is_here && is_selected {
+            let qr = Qr { label: INVITATION, url: url.reveal().to_owned() };
+            self.m.overlays.push(Overlay::Qr(qr));
+            self.m.touch();
+        }
+    }
+
     pub(super) fn ask_unlink(&mut self) {
         let (Some(id), Some(row)) = (self.m.active.clone(), self.m.users.current()) else { return };
         let lang = self.m.lang;
@@ -186,17 +203,12 @@ impl Turn<'_> {
 
     pub(super) fn press_judged(&mut self, verdict: &PressVerdict) {
         let lang = self.m.lang;
+        let (level, words) = if verdict.acts { (Level::Ok, WOULD_ACT) } else { (Level::Warn, WOULD_NOT) };
         let said = match lang {
             Lang::En => &verdict.en,
             Lang::Zh => &verdict.zh,
         };
-        if verdict.acts {
-            return self.toast_text(Level::Ok, &WOULD_ACT.fill(lang, &[&verdict.name]), Some(said));
-        }
-        // What stands in the way and what to do is too long for a notice that goes away.
-        let fault = Fault::new(Kind::Refused, WOULD_NOT.fill(lang, &[&verdict.name])).with_hint(said);
-        self.m.overlays.push(Overlay::Fault(Box::new(fault), 0));
-        self.m.touch();
+        self.toast_text(level, &words.fill(lang, &[&verdict.name]), Some(said));
     }
 }
 
@@ -235,6 +247,10 @@ const TO_ADMIN: Phrase =
 const WOULD_ACT: Phrase = phrase("A press by {} would act.", "{} 按下后会执行。");
 const WOULD_NOT: Phrase =
     phrase("A press by {} would do nothing and show this:", "{} 按下后不会执行，并会看到：");
+const INVITATION: Phrase = phrase(
+    "Invitation: for this member alone, once, within a week",
+    "邀请链接：仅供该成员使用，一周内有效，限用一次",
+);
 const UNLINK: Phrase = phrase("Unlink {}?", "解除 {} 的关联？");
 const UNLINK_LINE: Phrase = phrase(
     "No message reaches this person until the next link. It is logged and can be undone.",
