@@ -135,7 +135,7 @@ pub(super) fn sign(path: &'static str) -> Markup {
 pub(super) const CHECK: &str = "M5 12.5l4.5 4.5L19 7.5";
 pub(super) const CROSS: &str = "M7 7l10 10M17 7L7 17";
 pub(super) const DOWN: &str = "M6 9l6 6 6-6";
-pub(super) const ALERT: &str = "M12 7v6M12 16.5v.5";
+pub(super) const ALERT: &str = "M12 5v9M12 18.6v.4";
 pub(super) const BELL: &str = "M6 16V10.5a6 6 0 0 1 12 0V16l1.5 2h-15zM10 20.5h4";
 pub(super) const PEOPLE: &str = "M9 11a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7zM2.5 20c.4-3.4 3-5.5 6.5-5.5s6.1 2.1 6.5 5.5M16 4.5a3.5 3.5 0 0 1 0 6.5M18 14.8c2 .8 3.2 2.6 3.5 5.2";
 pub(super) const TAP: &str = "M4 5h16v10H4zM8 10h5M12.5 13.5l7 3-3 1.2-1.3 3z";

@@ -108,7 +108,8 @@ fn way_on(look: &Look<'_>, next: Next) -> Markup {
         Next::OtherAccount => phrase("Sign in again", "重新登录"),
         Next::Nothing => return html! {},
     };
-    html! { div.act { a.button href="login" { (look.t(label)) } } }
+    // Where somebody else has to do something first, signing in again is not what the page is about.
+    html! { div.act { a.button.quiet[next == Next::OtherAccount] href="login" { (look.t(label)) } } }
 }
 
 /// For whoever is asked for help.

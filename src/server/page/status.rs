@@ -31,7 +31,7 @@ pub(super) fn page(look: &Look<'_>, visit: &Visit) -> Markup {
         @match member {
             Some((member, link)) => { (facts(look, member, link)) }
             None => {
-                div.act { a.button href="login" { (look.t(phrase("Link again", "重新关联"))) } }
+                div.act { a.button href="login" { (look.t(phrase("Link my account", "关联我的账号"))) } }
             }
         }
         (receives(look, member.is_some()))
@@ -70,9 +70,9 @@ fn pair(look: &Look<'_>, account: &VisitAccount, member: Option<&Member>) -> Mar
 
 fn facts(look: &Look<'_>, member: &Member, link: &Link) -> Markup {
     let how = match link.origin {
-        LinkOrigin::OneClick => phrase("by an administrator, in one go", "由管理员一键关联"),
-        LinkOrigin::Login => phrase("by signing in", "通过登录"),
-        LinkOrigin::Manual => phrase("by an administrator", "由管理员"),
+        LinkOrigin::OneClick => phrase("By an administrator, in one go", "由管理员一键关联"),
+        LinkOrigin::Login => phrase("By signing in", "通过登录"),
+        LinkOrigin::Manual => phrase("By an administrator", "由管理员"),
     };
     html! {
         section {
