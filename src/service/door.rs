@@ -12,7 +12,7 @@ use crate::{
     core::{
         error::{Kind, Problem as _},
         ids::IntegrationId,
-        integration::{AppCredentials, AppSummary},
+        integration::{AppCredentials, AppSummary, Receive},
         message::Via,
         operation::{NewOperation, OperationResult},
     },
@@ -42,6 +42,7 @@ pub struct Door {
 struct Locks {
     credentials: AppCredentials,
     app: AppSummary,
+    receive: Receive,
     keys: EventKeys,
     /// The keys before these, and until when they are taken.
     before: Option<(EventKeys, Instant)>,
@@ -86,6 +87,7 @@ impl Deck {
     }
 
     async fn locks(&self, id: &IntegrationId, known: Option<&Locks>) -> Answer<Locks> {
+        let integration = self.inner.store.integration(id).await.told()?;
         let app = self.app_of(id).await?;
         let credentials = self.inner.store.credentials(id).await.told()?;
         let now = self.inner.clock.instant();
@@ -98,7 +100,7 @@ impl Deck {
             Some(known) if known.app == app => Arc::clone(&known.intake),
             _ => Arc::new(Intake::new(self.clone(), id.clone(), app.clone())),
         };
-        Ok(Locks { credentials, app, keys, before, intake })
+        Ok(Locks { credentials, app, receive: integration.receive, keys, before, intake })
     }
 }
 
@@ -141,6 +143,16 @@ impl Locks {
 }
 
 impl Door {
+    /// Whose door it is.
+    pub const fn integration(&self) -> &IntegrationId {
+        &self.integration
+    }
+
+    /// How events come in, by the integration's setting.
+    pub fn receive(&self) -> Receive {
+        self.locks().receive
+    }
+
     fn locks(&self) -> Arc<Locks> {
         Arc::clone(&lock(&self.locks))
     }

@@ -24,7 +24,6 @@ mod outbox;
 pub mod permit;
 mod person;
 mod press;
-mod process;
 mod reader;
 mod room;
 mod roster;

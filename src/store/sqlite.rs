@@ -31,7 +31,6 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/sqlite/0001_base.sql"),
     include_str!("migrations/sqlite/0002_login.sql"),
     include_str!("migrations/sqlite/0003_press.sql"),
-    include_str!("migrations/sqlite/0004_process.sql"),
 ];
 
 /// What a connection is for.
