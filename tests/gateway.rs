@@ -28,6 +28,7 @@ use larkdeck::{
         Access, CardOp, CheckMode, Deck, DeckSettings, Edit, IntegrationDraft, IntegrationEdit, KeyOrigin,
         LiveMode, MemberDraft, Opening, Verdict,
     },
+    sim::{Scenario, Sim, SimOptions, Speech},
 };
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -642,6 +643,115 @@ async fn readiness_asks_the_store_and_the_way_events_come() {
     assert_eq!(stand.send(&Request::event(KEY, &message(1))).await.status, 503);
     stand.stop.cancel();
     stand.server.await.unwrap();
+}
+
+/// A card of the app in a room of the simulator.
+fn send_card(sim: &Sim, chat: &str) {
+    let access = sim.access();
+    let post = |path: &str, token: &str, body: Value| {
+        let bearer = format!("Bearer {token}");
+        let headers =
+            [("content-type", "application/json; charset=utf-8"), ("authorization", bearer.as_str())];
+        http::request(&access.base_url, "POST", path, &headers, body.to_string().as_bytes()).json()
+    };
+    let secrets = json!({"app_id": access.app_id, "app_secret": access.app_secret});
+    let token = post("/open-apis/auth/v3/tenant_access_token/internal", "", secrets);
+    let button = json!({"tag": "button", "text": {"tag": "plain_text", "content": "ack"},
+        "behaviors": [{"type": "callback", "value": {"op": "ack"}}]});
+    let card = json!({"schema": "2.0", "body": {"elements": [button]}}).to_string();
+    let body = json!({"receive_id": chat, "msg_type": "interactive", "content": card});
+    let token = token["tenant_access_token"].as_str().unwrap();
+    let sent = post("/open-apis/im/v1/messages?receive_id_type=chat_id", token, body);
+    assert_eq!(sent["code"], 0, "{sent}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_comes_by_both_ways_is_there_once() {
+    let sim = Sim::start(SimOptions::local(Scenario::still().unwrap())).await.unwrap();
+    let (access, control) = (sim.access().clone(), sim.control());
+    let chat = control.chats()[0].0.clone();
+    let folder = tempfile::tempdir().unwrap();
+    let deck = open(folder.path()).await;
+    let draft = IntegrationDraft {
+        name: "ops".into(),
+        kind: ImKind::Feishu,
+        app_id: Some(access.app_id.clone()),
+        base_url: Some(access.base_url.clone()),
+        app_secret: Some(Secret::new(access.app_secret.clone())),
+        encrypt_key: Some(Secret::new(KEY)),
+        verification_token: Some(Secret::new(TOKEN)),
+        receive: Receive::Both,
+    };
+    let id = deck.add_integration(draft, CheckMode::Check).await.unwrap().integration.id;
+    let bound = Bound::take("127.0.0.1:0".parse().unwrap(), None).await.unwrap();
+    let server = Server::new(bound, deck.clone(), ServeOptions::default());
+    let (base, stop) = (server.url(), CancellationToken::new());
+    let stopped = stop.clone();
+    let server = tokio::spawn(async move { server.run(stopped).await.unwrap() });
+    let mut changes = deck.follow(larkdeck::core::ids::Seq(0));
+    let live = async {
+        while deck.integration("ops").await.unwrap().live.state
+            != larkdeck::core::integration::LiveState::Live
+        {
+            changes.next().await.unwrap();
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), live).await.expect("live");
+
+    let path = format!("/i/{id}/event");
+    let mut said = Vec::new();
+    for round in 0..5 {
+        for _ in 0..20 {
+            let speech = Speech { chat: chat.clone(), text: "rolling back".into(), ..Speech::default() };
+            said.push(control.say(&speech).unwrap());
+        }
+        control.repeat(&said[round * 7]).unwrap();
+        // The webhook's copies come in another order, some of them twice.
+        let copies: Vec<String> = said.iter().rev().step_by(round + 1).cloned().collect();
+        for message_id in copies {
+            let mut body = message(0);
+            body["header"]["event_id"] = json!(format!("w-{message_id}"));
+            body["event"]["message"]["message_id"] = json!(message_id);
+            body["event"]["message"]["chat_id"] = json!(chat);
+            let request = Request::event(KEY, &body);
+            let (base, path) = (base.clone(), path.clone());
+            let answer = tokio::task::spawn_blocking(move || {
+                let headers: Vec<(&str, &str)> =
+                    request.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+                http::request(&base, "POST", &path, &headers, &request.body)
+            });
+            assert_eq!(answer.await.unwrap().status, 200);
+        }
+    }
+    let stored = async || deck.history(&chat.parse().unwrap(), None, 0).await.unwrap();
+    let all = async {
+        while stored().await.len() < control.messages(&chat).len() {
+            changes.next().await.unwrap();
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), all).await.expect("all are there");
+    let mut ids: Vec<String> = stored().await.iter().map(|one| one.body.message_id.to_string()).collect();
+    ids.sort();
+    let mut wanted: Vec<String> = control.messages(&chat).into_iter().map(|(id, ..)| id).collect();
+    wanted.sort();
+    assert_eq!(ids, wanted);
+
+    // A press by the long connection is judged by the same code as one by webhook.
+    let cards = chat.clone();
+    let sim = tokio::task::spawn_blocking(move || {
+        send_card(&sim, &cards);
+        sim
+    })
+    .await
+    .unwrap();
+    let pressed = control.press("", "").await.unwrap();
+    let toast = pressed.answer.unwrap()["toast"].clone();
+    assert_eq!((toast["type"].as_str(), pressed.code), (Some("error"), Some(200)), "{toast}");
+    assert!(toast["i18n"]["zh_cn"].as_str().unwrap().contains("工作台"), "{toast}");
+    stop.cancel();
+    server.await.unwrap();
+    deck.shut().await;
+    drop(sim);
 }
 
 /// Speaks TLS with whoever shows the certificate of that file, and asks whether it is alive.

@@ -4,8 +4,17 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ids::{ChatId, MessageId, Seq, ThreadId},
+    lang::{Lang, Phrase, phrase},
+    text::truncate,
     time::Timestamp,
 };
+
+const SYSTEM: Phrase = phrase("system", "系统");
+const BOT: Phrase = phrase("bot {}", "机器人 {}");
+/// Characters of a bot's id that tell it from others: ids of apps begin alike.
+const BOT_ID_CHARS: usize = 4;
+/// Cells of the beginning of a person's id.
+const SHORT_ID_CELLS: usize = 11;
 
 /// Which way a message first came to the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -81,6 +90,33 @@ pub struct Sender {
     pub kind: SenderKind,
 }
 
+impl Sender {
+    /// The name, where there is one to read.
+    pub fn known_name(&self) -> Option<&str> {
+        self.name.as_deref().filter(|name| !name.trim().is_empty())
+    }
+
+    /// What the sender is called where people read it: the name, or a short form where nobody has told it.
+    /// Foreign text.
+    pub fn shown(&self, lang: Lang) -> String {
+        match (self.known_name(), self.kind) {
+            (Some(name), _) => name.to_owned(),
+            (None, SenderKind::System) => SYSTEM.get(lang).to_owned(),
+            (None, SenderKind::Bot) => {
+                let skip = self.id.chars().count().saturating_sub(BOT_ID_CHARS);
+                let end: String = self.id.chars().skip(skip).collect();
+                BOT.fill(lang, &[&end]).trim_end().to_owned()
+            }
+            (None, SenderKind::User) => short_id(&self.id),
+        }
+    }
+}
+
+/// The beginning of an id, where there is no name.
+pub fn short_id(id: &str) -> String {
+    if id.is_empty() { "?".to_owned() } else { truncate(id, SHORT_ID_CELLS).into_owned() }
+}
+
 /// A mention inside a text or post: `key` stands in the content and `name` is what a person reads.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mention {
@@ -140,5 +176,30 @@ impl Message {
     /// Its place in the transcript: time, then id.
     pub fn place(&self) -> (Timestamp, &MessageId) {
         (self.body.created_at, &self.body.message_id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bot_without_a_name_is_not_called_by_its_id() {
+        let sender = |id: &str, name: Option<&str>, kind| Sender {
+            id: id.to_owned(),
+            name: name.map(str::to_owned),
+            kind,
+        };
+        let shown = |sender: Sender| (sender.shown(Lang::En), sender.shown(Lang::Zh));
+        let both = |en: &str, zh: &str| (en.to_owned(), zh.to_owned());
+        let bot = |name| sender("cli_a1b2c3d4e5f60718", name, SenderKind::Bot);
+        assert_eq!(shown(bot(None)), both("bot 0718", "机器人 0718"));
+        assert_eq!(shown(bot(Some(" "))), both("bot 0718", "机器人 0718"));
+        assert_eq!(shown(bot(Some("ops"))), both("ops", "ops"));
+        assert_eq!(shown(sender("", None, SenderKind::Bot)), both("bot", "机器人"));
+        assert_eq!(shown(sender("", None, SenderKind::System)), both("system", "系统"));
+        assert_eq!(shown(sender("", None, SenderKind::User)), both("?", "?"));
+        let short = "ou_bda860b…";
+        assert_eq!(shown(sender("ou_bda860b0000001", None, SenderKind::User)), both(short, short));
     }
 }

@@ -70,6 +70,8 @@ pub(super) struct Inner {
     pub(super) reader: String,
     pub(super) settings: DeckSettings,
     is_read_only: AtomicBool,
+    /// The process is in the list of those that live on the store.
+    pub(super) is_listed: AtomicBool,
     pub(super) clock: Arc<dyn Clock>,
     /// What runs in the background; [`Deck::close`] waits for it.
     pub(super) tasks: TaskTracker,
@@ -118,6 +120,7 @@ impl Deck {
                 reader: options.reader,
                 settings: options.settings,
                 is_read_only: AtomicBool::new(options.access == Access::ReadOnly),
+                is_listed: AtomicBool::new(false),
                 clock: options.clock,
                 tasks: TaskTracker::new(),
                 closing: CancellationToken::new(),
@@ -170,6 +173,8 @@ impl Deck {
         self.inner.tasks.close();
         // Whoever is cut off here is found by the next process: leases by their beat, messages by their author.
         _ = tokio::time::timeout(CLOSE_PATIENCE, self.inner.tasks.wait()).await;
+        // They hold the deck, as it holds them.
+        lock(&self.inner.doors).clear();
         self.inner.permits.close().await;
     }
 

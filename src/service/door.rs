@@ -12,7 +12,7 @@ use crate::{
     core::{
         error::{Kind, Problem as _},
         ids::IntegrationId,
-        integration::{AppCredentials, AppSummary, Receive},
+        integration::{AppCredentials, AppSummary},
         message::Via,
         operation::{NewOperation, OperationResult},
     },
@@ -42,7 +42,6 @@ pub struct Door {
 struct Locks {
     credentials: AppCredentials,
     app: AppSummary,
-    receive: Receive,
     keys: EventKeys,
     /// The keys before these, and until when they are taken.
     before: Option<(EventKeys, Instant)>,
@@ -87,7 +86,6 @@ impl Deck {
     }
 
     async fn locks(&self, id: &IntegrationId, known: Option<&Locks>) -> Answer<Locks> {
-        let integration = self.inner.store.integration(id).await.told()?;
         let app = self.app_of(id).await?;
         let credentials = self.inner.store.credentials(id).await.told()?;
         let now = self.inner.clock.instant();
@@ -100,7 +98,7 @@ impl Deck {
             Some(known) if known.app == app => Arc::clone(&known.intake),
             _ => Arc::new(Intake::new(self.clone(), id.clone(), app.clone())),
         };
-        Ok(Locks { credentials, app, receive: integration.receive, keys, before, intake })
+        Ok(Locks { credentials, app, keys, before, intake })
     }
 }
 
@@ -143,16 +141,6 @@ impl Locks {
 }
 
 impl Door {
-    /// Whose door it is.
-    pub const fn integration(&self) -> &IntegrationId {
-        &self.integration
-    }
-
-    /// How events come in, by the integration's setting.
-    pub fn receive(&self) -> Receive {
-        self.locks().receive
-    }
-
     fn locks(&self) -> Arc<Locks> {
         Arc::clone(&lock(&self.locks))
     }

@@ -1,6 +1,11 @@
 //! Opening a deck from plain settings: store, key ring, ledger and network plugged together.
 
-use std::{fmt, path::PathBuf, sync::Arc};
+use std::{
+    fmt,
+    path::PathBuf,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use jiff::tz::TimeZone;
 
@@ -20,6 +25,9 @@ use crate::{
         permit,
     },
 };
+
+/// How often a process says which keys it has.
+const REPORT_EVERY: Duration = Duration::from_secs(60);
 
 /// Where the key ring of a store is.
 #[derive(Debug, Clone)]
@@ -89,6 +97,8 @@ pub struct KeyView {
     pub created_at: Option<Timestamp>,
     /// Whether it seals what is written now.
     pub is_current: bool,
+    /// Living processes whose ring lacks it.
+    pub lacking: Vec<Holder>,
 }
 
 impl Opening {
@@ -129,10 +139,38 @@ impl Deck {
     /// # Errors
     /// Those of reading the ring.
     pub async fn keys(&self) -> Result<Vec<KeyView>, Fault> {
-        let keys = self.inner.store.keys().await.told()?;
-        let view =
-            |key: KeyInfo| KeyView { id: key.id, created_at: key.created_at, is_current: key.is_current };
+        let keys = self.inner.store.keys_and_lacking().await.told()?;
+        let view = |(key, lacking): (KeyInfo, Vec<Holder>)| KeyView {
+            id: key.id,
+            created_at: key.created_at,
+            is_current: key.is_current,
+            lacking,
+        };
         Ok(keys.into_iter().map(view).collect())
+    }
+
+    /// Lists this process among those that live on the store, for as long as the deck is open: what it could not
+    /// open must not be sealed.
+    pub(super) fn report_ring(&self) {
+        if self.inner.is_listed.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let deck = self.clone();
+        self.inner.tasks.spawn(async move {
+            let store = &deck.inner.store;
+            loop {
+                if let Err(error) = store.report_ring().await {
+                    tracing::warn!(%error, "this process could not be listed");
+                }
+                let pause = tokio::time::sleep(REPORT_EVERY);
+                if deck.inner.closing.run_until_cancelled(pause).await.is_none() {
+                    break;
+                }
+            }
+            if let Err(error) = store.leave_ring().await {
+                tracing::warn!(%error, "this process stays listed until it has ended");
+            }
+        });
     }
 
     /// Makes a key that seals nothing yet; returns its id.
@@ -150,7 +188,7 @@ impl Deck {
     /// Seals every secret with this key.
     ///
     /// # Errors
-    /// Read-only, no such key, or the store's.
+    /// Read-only, no such key, Refused while a living process lacks it, or the store's.
     pub async fn use_key(&self, id: &str) -> Result<(), Fault> {
         const OPERATION: &str = "key.use";
         self.gate(OPERATION, id).await?;

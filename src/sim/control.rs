@@ -153,6 +153,19 @@ impl Control {
         })
     }
 
+    /// Disbands a chat and keeps its history: no event tells of it.
+    ///
+    /// # Errors
+    /// No such chat.
+    pub fn disband_silently(&self, chat: &str) -> Result<(), SimError> {
+        self.shared.act(|world| {
+            let no = world.find_chat(chat).ok_or_else(|| unknown("chat", chat))?;
+            let owner = world.chats.get(no).map_or(Actor::System, |chat| chat.owner);
+            world.disband(no, owner, true);
+            Ok(())
+        })
+    }
+
     /// Brings the app into a chat, or takes it out, with its event.
     ///
     /// # Errors

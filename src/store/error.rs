@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use crate::core::error::{Hint, Kind, Problem};
+use crate::core::{
+    error::{Hint, Kind, Problem},
+    integration::Holder,
+};
 
 /// An error of the store.
 #[derive(Debug, thiserror::Error)]
@@ -133,6 +136,14 @@ pub enum StoreError {
         /// Why.
         reason: String,
     },
+    /// Living processes could not open what the key seals.
+    #[error("the key {key_id} is not in the key ring of {}", names(holders))]
+    KeyLacking {
+        /// Id of the key.
+        key_id: String,
+        /// Who lacks it.
+        holders: Vec<Holder>,
+    },
     /// A sealed secret was changed, or moved to another row.
     #[error("the sealed {column} of {row} does not open: it was changed, or sealed for another row")]
     Tampered {
@@ -216,6 +227,7 @@ impl Problem for StoreError {
             | Self::AppTaken { .. }
             | Self::WarRoomHeld { .. }
             | Self::MemberTaken { .. }
+            | Self::KeyLacking { .. }
             | Self::KeyInUse { .. } => Kind::Refused,
             Self::NotFound { .. } | Self::NoSuchKey { .. } => Kind::NotFound,
         }
@@ -248,9 +260,19 @@ impl Problem for StoreError {
             }
             Self::Tampered { .. } => "Enter the secret again with `larkdeck integration edit`.".to_owned(),
             Self::WarRoomHeld { by } => format!("larkdeck integration war-room disable {by:?}"),
+            Self::KeyLacking { .. } => {
+                "Put the key into their ring (copy the key file, or change the variable and \
+                                        restart them): a running process says within a minute what it has."
+                    .to_owned()
+            }
             Self::KeyInUse { .. } | Self::NoSuchKey { .. } => "See `larkdeck key list`.".to_owned(),
             _ => return None,
         };
         Some(text)
     }
+}
+
+fn names(holders: &[Holder]) -> String {
+    let names: Vec<String> = holders.iter().map(|holder| format!("{holder} (pid {})", holder.pid)).collect();
+    names.join(", ")
 }

@@ -15,6 +15,7 @@ use crate::core::{
     ids::{ChatId, IntegrationId, MessageId, Seq},
     message::Via,
     room::RoomStatus,
+    time::Timestamp,
 };
 
 /// Everything that is no message.
@@ -199,6 +200,9 @@ async fn members_changed(tx: &mut Tx<'_>, chat: &ChatId, by: i64) -> Result<Opti
     tx.tell(ChangeKind::Room, chat.as_str(), Some(chat)).await.map(Some)
 }
 
+/// The time of the last event is told to screens once in so long: they show it in steps of 10 s.
+const TELL_EVENT_MS: i64 = 5_000;
+
 /// Remembers when the last event of each integration came, and which way.
 pub(super) async fn note_event(tx: &mut Tx<'_>, items: &[&IngestItem]) -> Result<(), StoreError> {
     let mut latest: BTreeMap<&IntegrationId, Via> = BTreeMap::new();
@@ -207,19 +211,39 @@ pub(super) async fn note_event(tx: &mut Tx<'_>, items: &[&IngestItem]) -> Result
             latest.insert(&item.integration, item.via);
         }
     }
-    let now = tx.db().now();
     for (integration, via) in latest {
-        // Where nobody ever held the lease, its row is made: events by webhook need no holder.
-        q("insert into lease (base_url, app_id, epoch, beat, state, last_event_at, last_event_via)
-            select base_url, app_id, 0, 0, '{\"state\":\"off\"}', $1, $2 from integration
-            where id = $3 and app_id is not null
-            on conflict (base_url, app_id) do update set last_event_at = excluded.last_event_at,
-                last_event_via = excluded.last_event_via")
-        .bind(now)
-        .bind(via.as_str())
-        .bind(integration)
-        .run(tx)
-        .await?;
+        note_one(tx, integration, via).await?;
+    }
+    Ok(())
+}
+
+/// Remembers an event, and tells it where screens would show it otherwise: the way it came is a new one, or the
+/// last that they were told of is some seconds old.
+async fn note_one(tx: &mut Tx<'_>, integration: &IntegrationId, via: Via) -> Result<(), StoreError> {
+    let row = q("select i.app_id, l.last_event_at, l.last_event_via from integration i
+        left join lease l on l.base_url = i.base_url and l.app_id = i.app_id
+        where i.id = $1 and i.app_id is not null")
+    .bind(integration)
+    .one(tx)
+    .await?;
+    let Some(row) = row else { return Ok(()) };
+    let now = tx.db().now();
+    // Where nobody ever held the lease, its row is made: events by webhook need no holder.
+    q("insert into lease (base_url, app_id, epoch, beat, state, last_event_at, last_event_via)
+        select base_url, app_id, 0, 0, '{\"state\":\"off\"}', $1, $2 from integration
+        where id = $3 and app_id is not null
+        on conflict (base_url, app_id) do update set last_event_at = excluded.last_event_at,
+            last_event_via = excluded.last_event_via")
+    .bind(now)
+    .bind(via.as_str())
+    .bind(integration)
+    .run(tx)
+    .await?;
+    // Steps of the clock, not time since the last event: where those come often, none would be told.
+    let step = |at: Timestamp| at.ms().div_euclid(TELL_EVENT_MS);
+    let is_told = row.opt_at(1)?.is_some_and(|last| step(last) == step(now));
+    if !is_told || row.opt_text(2)? != Some(via.as_str()) {
+        tx.tell(ChangeKind::Live, row.text(0)?, None).await?;
     }
     Ok(())
 }

@@ -24,7 +24,7 @@ pub enum ChangeKind {
     Operation,
     /// An outgoing message. Key: its uuid.
     Outgoing,
-    /// State or holder of a live connection. Key: app_id.
+    /// State, holder or last event of a live connection. Key: app_id.
     Live,
     /// A seam in a transcript. Key: its number.
     Seam,

@@ -1,10 +1,14 @@
 //! What comes from the platform: committed in groups, each thing once.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinHandle,
+    time::{Instant, timeout_at},
 };
 
 use super::{
@@ -21,6 +25,9 @@ use crate::core::{
 
 /// Calls that may wait for the queue before callers wait themselves.
 const QUEUE: usize = 1024;
+
+/// How long a commit waits for as many as the last one had. One that had a single event waits for nothing.
+const GATHER: Duration = Duration::from_millis(1);
 
 /// One thing that came in.
 #[derive(Debug, Clone)]
@@ -195,7 +202,7 @@ impl Job {
 }
 
 /// The queue in front of the writer. While one commit is under way, what comes in gathers for the next: a
-/// lone event is committed at once, a flood in groups, and nobody waits for a timer.
+/// lone event is committed at once, a flood in groups.
 pub(super) struct Queue {
     jobs: Mutex<Option<mpsc::Sender<Job>>>,
     worker: Mutex<Option<JoinHandle<()>>>,
@@ -227,6 +234,7 @@ impl Queue {
 
 async fn work(db: Arc<Db>, mut inbox: mpsc::Receiver<Job>) {
     let mut ahead: Option<Job> = None;
+    let mut usual = 1;
     loop {
         let Some(first) = (match ahead.take() {
             Some(job) => Some(job),
@@ -234,17 +242,41 @@ async fn work(db: Arc<Db>, mut inbox: mpsc::Receiver<Job>) {
         }) else {
             return;
         };
-        let mut rows = first.rows();
-        let mut group = vec![first];
-        while let Ok(job) = inbox.try_recv() {
-            if rows + job.rows() > CHUNK_ROWS {
-                ahead = Some(job);
-                break;
-            }
-            rows += job.rows();
-            group.push(job);
+        let mut group = Group { rows: first.rows(), jobs: vec![first] };
+        while ahead.is_none()
+            && let Ok(job) = inbox.try_recv()
+        {
+            ahead = group.add(job);
         }
-        commit_group(&db, group).await;
+        // Who was answered by the last commit is about to send the next: a moment later one commit takes what
+        // would be several, and a commit costs as much as many events.
+        let until = Instant::now() + GATHER;
+        while ahead.is_none() && group.jobs.len() < usual {
+            match timeout_at(until, inbox.recv()).await {
+                Ok(Some(job)) => ahead = group.add(job),
+                Ok(None) | Err(_) => break,
+            }
+        }
+        usual = group.jobs.len();
+        commit_group(&db, group.jobs).await;
+    }
+}
+
+/// Jobs of one commit.
+struct Group {
+    jobs: Vec<Job>,
+    rows: usize,
+}
+
+impl Group {
+    /// Takes a job in, or gives it back for the next commit.
+    fn add(&mut self, job: Job) -> Option<Job> {
+        if self.rows + job.rows() > CHUNK_ROWS {
+            return Some(job);
+        }
+        self.rows += job.rows();
+        self.jobs.push(job);
+        None
     }
 }
 

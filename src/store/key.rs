@@ -18,6 +18,7 @@ use zeroize::{Zeroize, Zeroizing};
 use super::{
     Store, StoreError, StoreUrl,
     db::Tx,
+    process,
     seal::{self, Place, Sealed},
     sql::{Conn, Row, q},
 };
@@ -58,6 +59,24 @@ struct RingKey {
     info: KeyInfo,
     bytes: Zeroizing<[u8; 32]>,
 }
+
+/// What a process says of its ring: where it comes from, and the ids of its keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct RingReport {
+    /// `file:PATH`, or the kind of source.
+    pub(super) origin: String,
+    pub(super) keys: Vec<String>,
+}
+
+impl RingReport {
+    /// Whether whoever has the same origin on this host reads the same ring again.
+    pub(super) fn is_file(&self) -> bool {
+        self.origin.starts_with(FILE_ORIGIN)
+    }
+}
+
+/// Before the path of a ring that is a file.
+const FILE_ORIGIN: &str = "file:";
 
 /// The keys of a store.
 pub struct KeyRing {
@@ -103,6 +122,19 @@ impl KeyRing {
     /// Its keys, oldest first.
     pub fn list(&self) -> Vec<KeyInfo> {
         self.keys.iter().map(|key| key.info.clone()).collect()
+    }
+
+    fn report(&self) -> RingReport {
+        let origin = match &self.source {
+            KeySource::File(path) => {
+                let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.clone());
+                format!("{FILE_ORIGIN}{}", path.display())
+            }
+            KeySource::Text(_) => "text".to_owned(),
+            KeySource::Command(_) => "command".to_owned(),
+            KeySource::Ephemeral => "process".to_owned(),
+        };
+        RingReport { origin, keys: self.keys.iter().map(|key| key.info.id.clone()).collect() }
     }
 
     /// Reads the ring again: another process may have changed it.
@@ -342,7 +374,8 @@ impl Keys {
     /// secrets already: then the ring is lost, and a new one would hide that.
     fn current(&self, sealed_by: Option<&str>, now: Timestamp) -> Result<String, StoreError> {
         let mut ring = self.ring();
-        if ring.current().is_none() {
+        // Another process may have made another key the current one, and dropped this one.
+        if ring.current().is_none() || matches!(ring.source, KeySource::File(_)) {
             ring.reload()?;
         }
         if let Some(key) = ring.current() {
@@ -431,6 +464,13 @@ impl Store {
         Ok(ring.list())
     }
 
+    /// What this process can read, after another look.
+    pub(super) fn ring_report(&self) -> Result<RingReport, StoreError> {
+        let mut ring = self.0.keys.ring();
+        ring.reload()?;
+        Ok(ring.report())
+    }
+
     /// Makes a new key in the ring; it seals nothing until [`Store::use_key`]. Returns its id.
     ///
     /// # Errors
@@ -451,14 +491,20 @@ impl Store {
     /// Seals every secret with this key, in one transaction, and makes it the current one.
     ///
     /// # Errors
-    /// [`StoreError::NoSuchKey`], [`StoreError::KeyLost`], or the engine's: then nothing has changed.
+    /// [`StoreError::NoSuchKey`], [`StoreError::KeyLacking`] where a living process could not open what it
+    /// seals, [`StoreError::KeyLost`], or the engine's: then nothing has changed.
     pub async fn use_key(&self, id: &str) -> Result<(), StoreError> {
         let keys = &self.0.keys;
         let mut tx = self.db().write("seal the secrets anew").await?;
-        {
+        let mine = {
             let mut ring = keys.ring();
             ring.reload()?;
             ring.get(id).ok_or_else(|| ring.no_such(id))?;
+            ring.report()
+        };
+        let lacking = process::without_key(&mut tx, id, &mine).await?;
+        if !lacking.is_empty() {
+            return Err(StoreError::KeyLacking { key_id: id.to_owned(), holders: lacking });
         }
         let rows =
             q("select integration_id, column_name, key_id, nonce, sealed from secret").all(&mut tx).await?;

@@ -24,6 +24,7 @@ mod outbox;
 pub mod permit;
 mod person;
 mod press;
+mod process;
 mod reader;
 mod room;
 mod roster;

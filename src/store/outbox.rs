@@ -5,6 +5,7 @@ use super::{
     db::Tx,
     feed::ChangeKind,
     ingest::{Incoming, IngestItem, Ingested},
+    process::{may_live, start_of},
     sql::{Row, q},
 };
 use crate::core::{
@@ -65,17 +66,6 @@ fn read(row: &Row) -> Result<OutboxRow, StoreError> {
         in_thread: row.flag(4)?,
         holder: Holder { user: row.string(7)?, host: row.string(8)?, pid: row.count(9)? },
     })
-}
-
-/// When a process of this host was started, as the system counts it: tells it from a later one with the same
-/// id. Empty where the system does not say, or there is no such process.
-fn start_of(pid: u32) -> String {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    // The name of the program stands in brackets and may hold anything; the start is the 20th field after it.
-    stat.rsplit_once(')')
-        .and_then(|(_, rest)| rest.split_ascii_whitespace().nth(19))
-        .unwrap_or_default()
-        .to_owned()
 }
 
 /// A message that is about to be queued.
@@ -347,7 +337,7 @@ fn is_alive(row: &OutboxRow, start: &str, host: &str, now: Timestamp) -> bool {
         return false;
     }
     // Where the system does not tell when a process started, the hour decides.
-    row.holder.host != host || start.is_empty() || start_of(row.holder.pid) == start
+    may_live(&row.holder, start, host)
 }
 
 async fn set_state(

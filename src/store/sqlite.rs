@@ -31,6 +31,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/sqlite/0001_base.sql"),
     include_str!("migrations/sqlite/0002_login.sql"),
     include_str!("migrations/sqlite/0003_press.sql"),
+    include_str!("migrations/sqlite/0004_process.sql"),
 ];
 
 /// What a connection is for.

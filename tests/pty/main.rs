@@ -25,10 +25,44 @@ fn demo(home: &TempDir) -> Start {
     Start::new(&["demo", "--seed", "7", "--lang", "en"], home.path())
 }
 
-/// The console has drawn its panes and has something in them.
+/// The demo's console is up: header with connection and event, panes, and the rooms with one of them open.
 #[track_caller]
 fn wait_ready(terminal: &mut Terminal) {
-    terminal.wait_text("Integrations");
+    terminal.wait("the demo's rooms, live", |terminal| {
+        let (header, panes) = (terminal.row(0), terminal.row(1));
+        header.starts_with(" ops-prod  Feishu  ● live  < ")
+            && header.contains("event < 10 s ago")
+            && header.contains(" / 10,000")
+            && panes.starts_with(" 1 Integrations   2 Users")
+            && panes.contains("3 War Rooms")
+            && terminal.text().contains("支付网关超时")
+            && terminal.row(terminal.rows() - 1).contains("q quit")
+    });
+}
+
+/// The console of a store without anything in it.
+#[track_caller]
+fn wait_empty(terminal: &mut Terminal) {
+    terminal.wait("a console without integrations", |terminal| {
+        terminal.row(0) == " no integration"
+            && terminal.row(1).starts_with(" 1 Integrations   2 Users   3 War Rooms   4 Quota   5 Log")
+            && terminal.text().contains("No integration yet")
+            && terminal.text().contains("Press a to add a Feishu or Lark app")
+    });
+}
+
+/// The first pane, on the demo's integration.
+#[track_caller]
+fn wait_integrations(terminal: &mut Terminal) {
+    terminal.wait("the integrations", |terminal| {
+        let text = terminal.text();
+        text.contains("INTEGRATIONS 2")
+            && text.contains("Slack-Prod")
+            && text.contains("cli_a1b2c3d4e5f60718")
+            && ["Web Configuration URL", "Redirect URL", "Message Card Request URL"]
+                .into_iter()
+                .all(|url| text.contains(url))
+    });
 }
 
 #[test]
@@ -36,21 +70,27 @@ fn the_demo_streams_and_every_pane_opens() {
     let home = home();
     let mut terminal = demo(&home).start();
     wait_ready(&mut terminal);
-    terminal.type_keys("3");
-    terminal.wait_text("支付网关超时");
     terminal.type_keys("2");
-    terminal.wait_text("320");
-    terminal.wait_text("41");
+    terminal.wait_text("All 320   Linked 279   Unlinked 41");
     terminal.type_keys("4");
-    terminal.wait_text("10,000");
+    terminal.wait_text("/ 10,000 calls  (counted here)");
     terminal.type_keys("5");
+    terminal.wait_text("integration.war_room.enable");
     terminal.type_keys("1");
-    terminal.wait_text("War Room rule");
+    wait_integrations(&mut terminal);
     terminal.type_keys("?");
-    terminal.wait("the help", |terminal| !terminal.text().contains("War Room rule"));
+    terminal.wait("the help", |terminal| {
+        let text = terminal.text();
+        text.contains("╭─ Keys ─")
+            && text.contains("Open what is selected.")
+            && terminal.row(terminal.rows() - 1) == " esc back"
+    });
     terminal.type_keys("\u{1b}");
     // Apart: together they are Alt-q.
-    terminal.wait_text("War Room rule");
+    terminal.wait("the help to close", |terminal| !terminal.text().contains("╭─ Keys ─"));
+    wait_integrations(&mut terminal);
+    terminal.type_keys("3");
+    wait_ready(&mut terminal);
     terminal.type_keys("q");
     assert_eq!(terminal.end(PATIENCE), 0);
     terminal.assert_restored();
@@ -98,14 +138,16 @@ fn a_vanished_terminal_ends_the_program_within_two_seconds() {
     let mut terminal = demo(&home).start();
     wait_ready(&mut terminal);
     terminal.hang_up();
-    terminal.end(Duration::from_secs(2));
+    // Its own end, in order or after its grace, and not the signal's.
+    let code = terminal.end(Duration::from_secs(2));
+    assert!([0, 129].contains(&code), "{code}");
 }
 
 #[test]
 fn a_quiet_store_writes_nothing() {
     let home = home();
     let mut terminal = Start::new(&["--lang", "en"], home.path()).start();
-    wait_ready(&mut terminal);
+    wait_empty(&mut terminal);
     terminal.settle(Duration::from_secs(1));
     let bytes = terminal.within(Duration::from_secs(4));
     assert!(bytes.is_empty(), "{} bytes while idle: {:?}", bytes.len(), String::from_utf8_lossy(&bytes));
@@ -141,7 +183,7 @@ fn no_color_is_no_colour() {
 fn ascii_glyphs_are_ascii() {
     let home = home();
     let mut terminal = Start::new(&["--lang", "en"], home.path()).with("LARKDECK_UI_GLYPHS", "ascii").start();
-    wait_ready(&mut terminal);
+    wait_empty(&mut terminal);
     terminal.settle(Duration::from_millis(300));
     assert!(terminal.text().is_ascii(), "{}", terminal.text());
 }
@@ -150,7 +192,10 @@ fn ascii_glyphs_are_ascii() {
 fn chinese_comes_from_the_locale() {
     let home = home();
     let mut terminal = Start::new(&[], home.path()).with("LANG", "zh_CN.UTF-8").start();
-    terminal.wait_text("集成");
+    terminal.wait("a console in Chinese", |terminal| {
+        terminal.row(0) == " 未选择集成"
+            && terminal.row(1).starts_with(" 1 集成   2 用户   3 作战室   4 配额   5 日志")
+    });
 }
 
 #[test]

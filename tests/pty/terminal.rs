@@ -4,11 +4,19 @@ use std::{
     io::{Read as _, Write},
     num::NonZero,
     path::Path,
-    sync::mpsc::{Receiver, RecvTimeoutError, channel},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{Receiver, RecvTimeoutError, channel},
+    },
     time::{Duration, Instant},
 };
 
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    process::{Pid, PidfdFlags, pidfd_open},
+};
 
 /// What takes longer has hung.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -19,6 +27,8 @@ pub struct Terminal {
     writer: Option<Box<dyn Write + Send>>,
     pub child: Box<dyn Child + Send + Sync>,
     output: Receiver<Vec<u8>>,
+    /// The reader lets go of its end at the next byte.
+    hang_up: Arc<AtomicBool>,
     pub screen: vt100::Parser,
     /// Everything that came, as it came.
     pub bytes: Vec<u8>,
@@ -90,13 +100,18 @@ impl Start {
         drop(pty.slave);
         let mut reader = pty.master.try_clone_reader().unwrap();
         let (sender, output) = channel();
+        let hang_up = Arc::new(AtomicBool::new(false));
+        let let_go = Arc::clone(&hang_up);
         std::thread::spawn(move || {
             let mut chunk = vec![0; 65536];
             while let Ok(count @ 1..) = reader.read(&mut chunk) {
-                if sender.send(chunk[..count].to_vec()).is_err() {
-                    return;
+                if let_go.load(Ordering::SeqCst) || sender.send(chunk[..count].to_vec()).is_err() {
+                    break;
                 }
             }
+            // Before the channel: whoever sees it end knows that this end of the terminal is closed.
+            drop(reader);
+            drop(sender);
         });
         let writer = pty.master.take_writer().unwrap();
         Terminal {
@@ -104,6 +119,7 @@ impl Start {
             writer: Some(writer),
             child,
             output,
+            hang_up,
             screen: vt100::Parser::new(cells(rows), cells(cols), 0),
             bytes: Vec::new(),
             modes_before,
@@ -129,6 +145,17 @@ fn modes(master: &dyn MasterPty) -> String {
 impl Terminal {
     pub fn text(&self) -> String {
         self.screen.screen().contents()
+    }
+
+    pub fn rows(&self) -> u16 {
+        self.screen.screen().size().0.get()
+    }
+
+    /// A line of the screen, without what is blank at its end.
+    pub fn row(&self, row: u16) -> String {
+        let cols = self.screen.screen().size().1.get();
+        let mut rows = self.screen.screen().rows(0, cols);
+        rows.nth(usize::from(row)).unwrap_or_default().trim_end().to_owned()
     }
 
     fn take(&mut self, chunk: &[u8]) {
@@ -188,18 +215,32 @@ impl Terminal {
         rustix::process::kill_process(pid, signal).unwrap();
     }
 
-    /// Pulls the plug: the terminal is gone.
+    /// Pulls the plug: the terminal's other side is closed, all of it, and the kernel hangs up.
+    #[track_caller]
     pub fn hang_up(&mut self) {
+        self.hang_up.store(true, Ordering::SeqCst);
+        // The reader sleeps until something is written: a new size is a new frame.
+        let (rows, cols) = self.screen.screen().size();
+        self.resize(cols.get() - 1, rows.get());
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self.output.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(_) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => panic!("the reader does not let go:\n{}", self.text()),
+            }
+        }
         self.writer = None;
         self.master = None;
-        // The reader's thread still holds the other end: the signal that the kernel would send comes from here.
-        self.signal(rustix::process::Signal::HUP);
     }
 
     /// Waits for the end of the program; its exit code.
     #[track_caller]
     pub fn end(&mut self, patience: Duration) -> u32 {
         let deadline = Instant::now() + patience;
+        let pid = Pid::from_raw(i32::try_from(self.child.process_id().unwrap()).unwrap()).unwrap();
+        // None: it has ended and was asked for its code before.
+        let ended = pidfd_open(pid, PidfdFlags::empty()).ok();
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 // What it wrote last is still to be read.
@@ -207,11 +248,13 @@ impl Terminal {
                 return status.exit_code();
             }
             assert!(Instant::now() < deadline, "still running after {patience:?}:\n{}", self.text());
-            // The end of a child has no file to wait on here; what it writes meanwhile must not block it.
-            if let Ok(chunk) = self.output.recv_timeout(Duration::from_millis(10)) {
+            // What it writes meanwhile must not block it.
+            while let Ok(chunk) = self.output.try_recv() {
                 self.take(&chunk);
-            } else {
-                std::thread::yield_now();
+            }
+            if let Some(ended) = &ended {
+                let soon = Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
+                _ = poll(&mut [PollFd::new(ended, PollFlags::IN)], Some(&soon));
             }
         }
     }

@@ -11,6 +11,8 @@ mod lease;
 pub(super) mod names;
 mod rhythm;
 mod silence;
+#[cfg(test)]
+mod silence_test;
 mod sink;
 
 use tokio_util::sync::CancellationToken;
@@ -29,6 +31,7 @@ pub struct LiveHandle {
 impl Deck {
     /// Takes part in the live connection of an integration. Needs a tokio runtime.
     pub fn go_live(&self, integration: &IntegrationId, mode: LiveMode) -> LiveHandle {
+        self.report_ring();
         let cancel = self.inner.closing.child_token();
         let task = (mode != LiveMode::FollowOnly).then(|| {
             let keeper = keeper::Keeper::new(self.clone(), integration.clone(), mode, cancel.clone());

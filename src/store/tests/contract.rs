@@ -1,5 +1,5 @@
 use super::{
-    super::{Acquired, IntegrationPatch, OperationQuery, SecretPatch},
+    super::{Acquired, ChangeKind, IntegrationPatch, OperationQuery, SecretPatch},
     *,
 };
 use crate::core::{
@@ -131,9 +131,21 @@ async fn the_last_event_is_known_to_everybody() {
     let store = open_with(folder.path(), "ann", clock.clone()).await.unwrap();
     let id = integration(&store).await;
     store.try_acquire(&app("cli_a"), None).await.unwrap();
+    let head = store.head().await.unwrap();
     store.ingest(vec![item(&id, message(1, &chat(1), 1000))]).await.unwrap();
+    assert!(store.changed_since(ChangeKind::Live, head).await.unwrap().0, "the first event is told");
     let live = store.live(&app("cli_a")).await.unwrap();
     assert_eq!((live.last_event_at, live.last_event_via), (Some(clock.now()), Some(Via::Live)));
+    // Screens are told of the first one, and of later ones now and then.
+    let mut told = Vec::new();
+    for number in 2..14 {
+        let head = store.head().await.unwrap();
+        clock.forward(1000);
+        store.ingest(vec![item(&id, message(number, &chat(1), 1000))]).await.unwrap();
+        told.push(store.changed_since(ChangeKind::Live, head).await.unwrap().0);
+    }
+    assert_eq!(told.iter().filter(|is_told| **is_told).count(), 2, "{told:?}");
+    assert_eq!(store.live(&app("cli_a")).await.unwrap().last_event_at, Some(clock.now()));
 }
 
 #[tokio::test]

@@ -273,7 +273,7 @@ fn rows<'a>(scene: &Scene<'_>, item: &'a IntegrationItem) -> Vec<Row<'a>> {
             rows.push(fact(phrase("bot", "机器人"), bot.to_string(), Role::Text));
         }
         if let Some(tenant) = &app.tenant {
-            rows.push(fact(phrase("tenant", "租户"), tenant.to_string(), Role::Text));
+            rows.push(fact(phrase("tenant key", "租户标识"), tenant.to_string(), Role::Text));
         }
     }
     rows.push(fact_created(scene, item));

@@ -103,15 +103,7 @@ fn who(scene: &Scene<'_>, header: &Header) -> Vec<Piece<'static>> {
         return vec![piece(0, scene.t(NO_INTEGRATION), scene.s(Role::Dim))];
     };
     let mut pieces = vec![piece(0, text::truncate(name.as_str(), 24), scene.s(Role::Strong))];
-    let parts: Vec<String> = header
-        .kind
-        .map(|kind| kind.label().to_owned())
-        .into_iter()
-        .chain(header.tenant.as_ref().map(|tenant| text::truncate(tenant.as_str(), 20).into_owned()))
-        .collect();
-    if !parts.is_empty() {
-        pieces.push(piece(7, parts.join(" · "), scene.s(Role::Dim)));
-    }
+    pieces.extend(header.kind.map(|kind| piece(7, kind.label(), scene.s(Role::Dim))));
     pieces
 }
 
