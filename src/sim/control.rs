@@ -4,7 +4,7 @@ mod login;
 mod scene;
 mod webhook;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -80,6 +80,8 @@ pub struct Counters {
     pub month_exempt: u64,
     /// Calls over any limit.
     pub over: u64,
+    /// Requests by endpoint, also those that a fault struck before they were looked at.
+    pub requests: BTreeMap<String, u64>,
     /// Events that were acknowledged.
     pub acked: u64,
     /// Events that were pushed, repetitions included.
@@ -282,6 +284,7 @@ impl Control {
             month_counted: world.month.counted,
             month_exempt: world.month.exempt,
             over: world.rates.over(),
+            requests: world.requests.clone(),
             acked: world.hub.acked,
             pushed: world.hub.pushed,
             unacked: world.hub.unacked,

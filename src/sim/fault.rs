@@ -21,7 +21,7 @@ pub enum FaultKind {
     LoseAnswer,
     /// The call is carried out, and the connection closes in the middle of the answer.
     CutAnswer,
-    /// The call is carried out, and half of its JSON comes as if it were all.
+    /// The call is carried out, and half of its JSON comes as if it were all; of a push, half of each frame.
     HalfJson,
     /// A web page of a proxy instead of JSON.
     Html {
@@ -40,14 +40,25 @@ pub enum FaultKind {
         /// The platform's code.
         code: i64,
     },
+    /// A refusal with this code in these words.
+    Says {
+        /// HTTP status.
+        status: u16,
+        /// The platform's code.
+        code: i64,
+        /// Its text.
+        msg: String,
+    },
     /// The rate limit is hit.
     TooFast {
         /// Seconds to wait, in `x-ogw-ratelimit-reset`.
         reset_s: u64,
+        /// HTTP status; none: 429. Some endpoints answer 400.
+        status: Option<u16>,
     },
     /// All tokens become invalid, then the call is looked at.
     RevokeToken,
-    /// A push comes twice. (Of the others, `slow`, `drop` and `lose_answer` strike pushes too.)
+    /// A push comes twice. (Of the others, `slow`, `drop`, `lose_answer` and `half_json` strike pushes too.)
     Repeat,
     /// A push is held back until another one has been answered.
     Overtaken,

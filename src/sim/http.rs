@@ -251,9 +251,12 @@ pub(super) async fn before(
         Some(FaultKind::Code { status, code }) => {
             Some(refusal_response(&refuse(*code).with_status(*status), log_id))
         }
-        Some(FaultKind::TooFast { reset_s }) => {
+        Some(FaultKind::Says { status, code, msg }) => {
+            Some(refusal_response(&refuse(*code).with_status(*status).saying(msg), log_id))
+        }
+        Some(FaultKind::TooFast { reset_s, status }) => {
             let refusal = Refusal { limited: Some((50, *reset_s)), ..refuse(99_991_400) };
-            Some(refusal_response(&refusal, log_id))
+            Some(refusal_response(&refusal.with_status(status.unwrap_or(429)), log_id))
         }
         Some(FaultKind::RevokeToken) => {
             shared.peek(|world| world.apps.iter_mut().for_each(|app| app.tokens.revoke()));
@@ -281,12 +284,10 @@ pub(super) fn after(
     Ok(response)
 }
 
-/// The fault that strikes a call of the endpoint `name`, if one does.
+/// Counts a request of the endpoint `name`; the fault that strikes it, if one does.
 pub(super) fn struck(shared: &Arc<Shared>, name: &str) -> Option<FaultKind> {
     shared.peek(|world| {
-        if world.plan.fault.is_empty() {
-            return None;
-        }
+        *world.requests.entry(name.to_owned()).or_default() += 1;
         let running_s = world.clock.start().elapsed().as_secs_f64();
         fault::strike(&mut world.plan.fault, name, running_s, &mut world.dice)
     })

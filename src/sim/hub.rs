@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::feishu::socket::frame::{CONTROL, DATA, Frame, Header};
 
-use super::{dice::Dice, push::Event, scenario::SocketPlan};
+use super::{dice::Dice, fault::FaultKind, push::Event, scenario::SocketPlan};
 
 /// `service_id` of every connection.
 pub(super) const SERVICE: i32 = 33_554_678;
@@ -179,8 +179,14 @@ impl Hub {
         self.count.send_replace(0);
     }
 
-    /// Pushes an event to one random connection of its app. `None`: nobody could take it.
-    pub(super) fn push(&mut self, event: &Event, now_ms: i64) -> Option<(String, oneshot::Receiver<Ack>)> {
+    /// Pushes an event to one random connection of its app; a fault may cut its frames. `None`: nobody could
+    /// take it.
+    pub(super) fn push(
+        &mut self,
+        event: &Event,
+        now_ms: i64,
+        fault: Option<&FaultKind>,
+    ) -> Option<(String, oneshot::Receiver<Ack>)> {
         self.pushed += 1;
         let here: Vec<usize> = self
             .conns
@@ -191,7 +197,10 @@ impl Hub {
             .collect();
         let at = *self.dice.pick(&here)?;
         let message_id = self.dice.hex32();
-        let frames = self.frames(event, &message_id, now_ms);
+        let mut frames = self.frames(event, &message_id, now_ms);
+        if fault == Some(&FaultKind::HalfJson) {
+            frames.iter_mut().for_each(|frame| frame.truncate(frame.len() / 2));
+        }
         let conn = self.conns.get(at)?;
         if !self.is_deaf {
             let Ok(places) = conn.frames.try_reserve_many(frames.len()) else { return None };

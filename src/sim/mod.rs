@@ -50,8 +50,8 @@ pub use self::{
     oauth::SignIn,
     press::Toast,
     scenario::{
-        AppPlan, ClockPlan, LatencyPlan, LifePlan, LimitPlan, MonthPlan, OauthPlan, PeoplePlan, RoomPlan,
-        Roster, Scenario, SocketPlan, Temper, TenantPlan, TokenPlan, VariantPlan, Way, WebhookPlan,
+        AppPlan, ClockPlan, LatencyPlan, LifePlan, LimitPlan, MonthPlan, OauthPlan, PeoplePlan, PersonPlan,
+        RoomPlan, Roster, Scenario, SocketPlan, Temper, TenantPlan, TokenPlan, VariantPlan, Way, WebhookPlan,
     },
     webhook::PushRecord,
 };

@@ -105,7 +105,7 @@ impl World {
             return First::Due(fault);
         }
         let now_ms = self.clock.now_ms();
-        First::Gone(self.hub.push(event, now_ms))
+        First::Gone(self.hub.push(event, now_ms, None))
     }
 }
 
@@ -122,11 +122,7 @@ struct Journey<'a> {
 impl Journey<'_> {
     async fn push(&mut self) -> Heard {
         if self.road == Road::LongConnection {
-            let waiting = self.shared.peek(|world| {
-                let now_ms = world.clock.now_ms();
-                world.hub.push(self.event, now_ms)
-            });
-            return self.hear(waiting).await;
+            return self.push_frames(None).await;
         }
         let letter = match &self.kept {
             Some(letter) => letter.clone(),
@@ -144,6 +140,14 @@ impl Journey<'_> {
             }
         };
         self.shared.deliver(self.event, &letter, self.patience).await
+    }
+
+    async fn push_frames(&self, fault: Option<&FaultKind>) -> Heard {
+        let waiting = self.shared.peek(|world| {
+            let now_ms = world.clock.now_ms();
+            world.hub.push(self.event, now_ms, fault)
+        });
+        self.hear(waiting).await
     }
 
     async fn hear(&self, waiting: Waiting) -> Heard {
@@ -178,6 +182,7 @@ impl Journey<'_> {
                 let _ = tokio::time::timeout(self.patience, heard.changed()).await;
                 self.push().await
             }
+            FaultKind::HalfJson if self.road == Road::LongConnection => self.push_frames(Some(fault)).await,
             _ => self.push().await,
         }
     }

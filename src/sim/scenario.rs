@@ -162,6 +162,20 @@ plan! {
         count: u32 = 60,
         /// Of what kind.
         roster: Roster = Roster::Findable,
+        /// People besides, with names of the scenario's choice.
+        extra: Vec<PersonPlan> = Vec::new(),
+    }
+}
+
+plan! {
+    /// One of the people besides.
+    PersonPlan {
+        /// Full name.
+        name: String = String::new(),
+        /// Contact email.
+        email: Option<String> = None,
+        /// E.164.
+        mobile: Option<String> = None,
     }
 }
 

@@ -270,6 +270,8 @@ pub(super) struct World {
     pub(super) heard: watch::Sender<u64>,
     /// Events that are to be pushed when the lock is given back.
     pub(super) outbox: Vec<Event>,
+    /// Requests by endpoint, whatever became of them.
+    pub(super) requests: BTreeMap<String, u64>,
 }
 
 impl World {
@@ -284,13 +286,20 @@ impl World {
         for bot in super::script::BOTS {
             apps.push(App::bot(bot));
         }
-        let list: Vec<Person> = match plan.people.roster {
+        let mut list: Vec<Person> = match plan.people.roster {
             Roster::Findable => {
                 let count = usize::try_from(plan.people.count).unwrap_or(usize::MAX);
                 (0..count.max(people::CAST.len())).map(people::person).collect()
             }
             Roster::Demo => super::demo::people(),
         };
+        list.extend(plan.people.extra.iter().map(|extra| Person {
+            name: extra.name.clone(),
+            en_name: extra.name.clone(),
+            email: extra.email.clone(),
+            mobile: extra.mobile.clone(),
+            ..Person::default()
+        }));
         let sign_in = plan.oauth.sign_in.clone();
         let sign_in = (!sign_in.is_empty()).then_some(SignIn { who: sign_in, refuses: false });
         let month = Month { limit: plan.month.limit, counted: plan.month.used, exempt: 0 };
@@ -317,6 +326,7 @@ impl World {
             pushes: VecDeque::new(),
             heard: watch::Sender::new(0),
             outbox: Vec::new(),
+            requests: BTreeMap::new(),
             plan,
         }
     }
