@@ -1,6 +1,6 @@
 //! What every command begins with: settings, folders, log, store.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
@@ -89,6 +89,7 @@ impl Setup {
                     RoomsFollowed::All => Followed::All,
                     RoomsFollowed::WarRooms => Followed::WarRooms,
                 },
+                deaf_after: Duration::from_secs(settings.live.deaf_after_s.into()),
                 month_limit: settings.quota.month_limit.calls(),
             },
             access: self.access(),

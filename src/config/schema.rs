@@ -120,6 +120,9 @@ settings! {
     live: LiveSettings {
         /// Which rooms are followed: ingested as they happen, and filled after a gap.
         rooms: RoomsFollowed = RoomsFollowed::All, "LARKDECK_LIVE_ROOMS", "";
+        /// Seconds without an event after which a connection on which events came thick and fast is suspected
+        /// of being deaf; one on which they came seldom gets longer. A suspicion costs one call.
+        deaf_after_s: u32 = 120, "LARKDECK_LIVE_DEAF_AFTER_S", "";
     }
 
     /// The call budget.

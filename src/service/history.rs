@@ -8,6 +8,7 @@ use crate::{
         integration::AppSummary,
         message::{Message, NewMessage},
         permit::{Class, Feature},
+        room::Seam,
         time::Timestamp,
     },
     feishu::{Ask, Container, Listing, Order},
@@ -77,6 +78,20 @@ impl Deck {
             has_older,
             has_newer,
         })
+    }
+
+    /// Where gaps of a room were repaired, or could not be, within a time.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn seams(
+        &self,
+        chat: &ChatId,
+        since: Option<Timestamp>,
+        until: Option<Timestamp>,
+    ) -> Answer<Vec<Seam>> {
+        let (from, to) = (since.unwrap_or(ALWAYS), until.unwrap_or(FOREVER));
+        self.inner.store.seams(chat, from, to).await.told()
     }
 
     /// The newest messages of a room since an instant, oldest first, for commands; `limit` 0 is all.

@@ -36,14 +36,27 @@ pub enum Followed {
 }
 
 /// What of the settings the service needs.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct DeckSettings {
     /// `[server] public_url`.
     pub public_url: Option<String>,
     /// `[live] rooms`.
     pub followed: Followed,
+    /// `[live] deaf_after_s`: silence shorter than this is never suspicious.
+    pub deaf_after: Duration,
     /// `[quota] month_limit`: fills keep to a share of it.
     pub month_limit: Option<u64>,
+}
+
+impl Default for DeckSettings {
+    fn default() -> Self {
+        Self {
+            public_url: None,
+            followed: Followed::default(),
+            deaf_after: Duration::from_secs(120),
+            month_limit: None,
+        }
+    }
 }
 
 /// An integration as lists and details show it.

@@ -1,6 +1,7 @@
 //! Repairing rooms after a gap: what the platform has and the store lacks, page by page with its mark.
 
 use std::{
+    collections::HashSet,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -27,7 +28,7 @@ use super::{
         history::owned,
         room::listed_key,
     },
-    gap::{complete_after, day_budget, leaves_seam, missing, start_second},
+    gap::{complete_after, day_budget, leaves_seam, missing, seam_start, start_second},
     silence::{RHYTHM_MESSAGES, Silence, is_unusual},
     sink::Sink,
 };
@@ -59,6 +60,8 @@ struct Work {
     /// All followed rooms are complete to here, and the connection stood since.
     filled_to: Mutex<Option<Timestamp>>,
     silence: Mutex<Silence>,
+    /// Since when something may be missing, where a connection of this holding was lost.
+    lost_at: Mutex<Option<Timestamp>>,
 }
 
 /// Calls of fills on one day.
@@ -71,7 +74,8 @@ struct DayUse {
 impl Filler {
     pub(super) fn new(sink: Arc<Sink>, client: Client) -> Self {
         let silence = Silence::new(sink.deck.inner.clock.now()).into();
-        Self { work: Arc::new(Work { sink, client, filled_to: Mutex::default(), silence }), running: None }
+        let work = Work { sink, client, filled_to: Mutex::default(), silence, lost_at: Mutex::default() };
+        Self { work: Arc::new(work), running: None }
     }
 
     /// Up to where all rooms are complete, once a fill has finished.
@@ -79,8 +83,12 @@ impl Filler {
         *lock(&self.work.filled_to)
     }
 
-    /// Repairs all rooms up to `connected_at`, on the platform's clock. A fill under way ends.
-    pub(super) fn start(&mut self, connected_at: Timestamp) {
+    /// Repairs all rooms up to `connected_at`, on the platform's clock. A fill under way ends. `lost_at`: the
+    /// last sign of life of the connection before.
+    pub(super) fn start(&mut self, connected_at: Timestamp, lost_at: Option<Timestamp>) {
+        if let Some(lost_at) = lost_at {
+            lock(&self.work.lost_at).get_or_insert(lost_at);
+        }
         if let Some((cancel, _)) = self.running.take() {
             cancel.cancel();
         }
@@ -181,6 +189,7 @@ impl Work {
             }
         }
         *lock(&self.filled_to) = Some(connected_at);
+        *lock(&self.lost_at) = None;
         Ok(())
     }
 
@@ -206,7 +215,7 @@ impl Work {
     async fn fill_room(&self, room: &Room, from: Timestamp, connected_at: Timestamp) -> Answer<()> {
         let mut listing = Listing::new(Container::Chat(room.chat_id.clone()), Order::Ascending);
         listing.start_s = Some(start_second(from));
-        let (mut mark, mut recovered) = (from, 0);
+        let (mut mark, mut recovered, mut oldest) = (from, 0, None);
         let mut threads: Vec<ThreadId> = Vec::new();
         for _ in 0..MOST_PAGES {
             self.spend().await?;
@@ -215,8 +224,13 @@ impl Work {
             let last = page.items.iter().map(|message| message.created_at).max();
             let is_last = !page.has_more || page.page_token.is_none();
             mark = complete_after(mark, last, is_last, connected_at);
+            let written: Vec<Timestamp> = page.items.iter().map(|message| message.created_at).collect();
             let stored = self.commit(room, page.items, Some(mark), None, FillKind::Gap).await?;
-            recovered += stored.iter().filter(|one| one.is_new()).count();
+            let new = written.into_iter().zip(stored).filter(|(_, one)| one.is_new());
+            for (written_at, _) in new {
+                recovered += 1;
+                oldest = oldest.or(Some(written_at));
+            }
             listing.page_token = page.page_token;
             if is_last {
                 break;
@@ -224,7 +238,8 @@ impl Work {
         }
         let (in_threads, has_all) = self.fill_threads(room, threads).await?;
         recovered += in_threads;
-        self.leave_seam(room, from, connected_at, recovered, missing(has_all, connected_at > from)).await?;
+        let start = seam_start(from, *lock(&self.lost_at), oldest);
+        self.leave_seam(room, start, connected_at, recovered, missing(has_all, connected_at > from)).await?;
         self.sink.deck.inner.store.reconcile_outgoing(&room.chat_id).await.told().map(drop)
     }
 
@@ -233,8 +248,9 @@ impl Work {
         let deck = &self.sink.deck;
         let since = deck.inner.clock.now().minus(THREAD_AGE);
         threads.extend(deck.inner.store.active_threads(&room.chat_id, since).await.told()?);
-        threads.sort();
-        threads.dedup();
+        // Those of the gap itself first, then the liveliest: what there are too many of is left out at the end.
+        let mut known = HashSet::new();
+        threads.retain(|thread| known.insert(thread.clone()));
         let (mut recovered, mut has_all) = (0, threads.len() <= MOST_THREADS);
         for thread in threads.iter().take(MOST_THREADS) {
             self.spend().await?;

@@ -8,7 +8,7 @@ use crate::core::{room::Missing, time::Timestamp};
 const LISTING_LAG_S: i64 = 2;
 /// Gaps shorter than this leave no seam unless something was found in them.
 const SHORTEST_SEAM: Duration = Duration::from_secs(5);
-/// An unbroken connection proves everything up to its last frame, less this.
+/// An unbroken connection proves everything up to its last event, less this.
 pub(super) const UNPROVEN: Duration = Duration::from_secs(30);
 /// The share of the month's calls that fills may use in a day: one in so many.
 const DAY_SHARE: u64 = 20;
@@ -40,6 +40,20 @@ pub(super) fn leaves_seam(from: Timestamp, to: Timestamp, recovered: usize, miss
     recovered > 0 || (missing != Missing::Nothing && to.since(from) >= SHORTEST_SEAM)
 }
 
+/// Where the seam of a repaired gap begins: where the connection was lost, or before, where what was recovered
+/// is older. What was complete to `from` lacked nothing before.
+pub(super) fn seam_start(
+    from: Timestamp,
+    lost_at: Option<Timestamp>,
+    oldest: Option<Timestamp>,
+) -> Timestamp {
+    let start = match (lost_at, oldest) {
+        (Some(lost), Some(oldest)) => lost.min(oldest),
+        (one, other) => one.or(other).unwrap_or(from),
+    };
+    start.max(from)
+}
+
 /// Calls that fills may make in a day.
 pub(super) fn day_budget(month_limit: Option<u64>) -> Option<u64> {
     month_limit.map(|limit| (limit / DAY_SHARE).max(1))
@@ -50,6 +64,16 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_seam_begins_where_something_was_missed() {
+        let at = Timestamp::from_ms;
+        assert_eq!(seam_start(at(10), None, None), at(10));
+        assert_eq!(seam_start(at(10), Some(at(50)), None), at(50));
+        assert_eq!(seam_start(at(10), Some(at(50)), Some(at(40))), at(40));
+        assert_eq!(seam_start(at(10), Some(at(50)), Some(at(60))), at(50));
+        assert_eq!(seam_start(at(10), None, Some(at(5))), at(10));
+    }
 
     #[test]
     fn the_share_of_a_day_is_five_percent() {

@@ -181,6 +181,8 @@ struct Holding<'a> {
     sink: Arc<Sink>,
     filler: Filler,
     told: Option<LiveState>,
+    /// When the last connection gave its last sign of life, on the platform's clock.
+    signed_at: Option<Timestamp>,
 }
 
 /// A running socket.
@@ -198,11 +200,12 @@ impl<'a> Holding<'a> {
             integration: keeper.integration.clone(),
             app: facts.app.clone(),
             held: Arc::clone(held),
-            rhythm: Rhythm::new(deck.inner.clock.instant()).into(),
+            rhythm: Rhythm::new(deck.inner.clock.instant(), deck.inner.settings.deaf_after).into(),
+            heard_at: Default::default(),
             intake: Intake::new(deck.clone(), keeper.integration.clone(), facts.app.clone()),
         });
         let filler = Filler::new(Arc::clone(&sink), client.clone());
-        Self { keeper, facts, client, held, sink, filler, told: None }
+        Self { keeper, facts, client, held, sink, filler, told: None, signed_at: None }
     }
 
     fn deck(&self) -> &'a Deck {
@@ -244,7 +247,14 @@ impl<'a> Holding<'a> {
                 }
                 () = async { match second_fill.as_mut() { Some(at) => at.await, None => std::future::pending().await } } => {
                     second_fill = None;
-                    self.filler.start(self.platform_now());
+                    self.filler.start(self.platform_now(), None);
+                }
+                () = tokio::time::sleep(self.until_suspicious()) => {
+                    if self.is_deaf("the connection stood but brought no events; it is made anew").await {
+                        socket.close().await;
+                        connected = None;
+                        socket = self.open();
+                    }
                 }
                 _ = round.tick() => {
                     self.settle_orphans().await;
@@ -253,11 +263,6 @@ impl<'a> Holding<'a> {
                     self.advance(&state).await;
                     self.filler.look_at_silence().await;
                     if self.is_edited().await { break End::Edited; }
-                    if self.is_deaf("the connection stood but brought no events; it is made anew").await {
-                        socket.close().await;
-                        connected = None;
-                        socket = self.open();
-                    }
                 }
                 Ok(()) = edited.changed() => {
                     if self.is_edited().await { break End::Edited; }
@@ -274,7 +279,7 @@ impl<'a> Holding<'a> {
     /// Webhook only: the lease is held, so that one process alone repairs and looks after things.
     async fn keep_without_socket(&mut self) -> End {
         self.tell(LiveState::Off).await;
-        self.filler.start(self.platform_now());
+        self.filler.start(self.platform_now(), None);
         let mut edited = self.deck().inner.edited.subscribe();
         let mut last_event = None;
         loop {
@@ -290,7 +295,7 @@ impl<'a> Holding<'a> {
                     let deaf = "no events came by webhook though there were some: does the platform still reach \
                                 the Message Card Request URL?";
                     if self.is_deaf(deaf).await {
-                        self.filler.start(self.platform_now());
+                        self.filler.start(self.platform_now(), None);
                     }
                 }
                 Ok(()) = edited.changed() => {}
@@ -326,12 +331,15 @@ impl<'a> Holding<'a> {
     async fn follow_state(&mut self, state: SocketState, connected: &mut Option<Timestamp>) {
         let live = match state {
             SocketState::Connecting => LiveState::Connecting,
-            SocketState::Live { since, .. } => {
+            SocketState::Live { since, last_frame_at, .. } => {
+                let skew = *lock(&self.sink.intake.skew);
+                let platform = |at: Timestamp| Timestamp::from_ms(skew.platform_ms(at.ms()));
                 if *connected != Some(since) {
                     *connected = Some(since);
-                    let skew = *lock(&self.sink.intake.skew);
-                    self.filler.start(Timestamp::from_ms(skew.platform_ms(since.ms())));
+                    let heard_at = lock(&self.sink.heard_at).map(platform);
+                    self.filler.start(platform(since), self.signed_at.max(heard_at));
                 }
+                self.signed_at = Some(platform(last_frame_at));
                 LiveState::Live
             }
             SocketState::Reconnecting { retry_at, reason, .. } => {
@@ -400,10 +408,11 @@ impl<'a> Holding<'a> {
         Timestamp::from_ms(lock(&self.sink.intake.skew).platform_ms(now.ms()))
     }
 
-    /// An unbroken connection proves everything up to its last frame.
+    /// An unbroken connection proves everything up to its last event. Other signs of life prove nothing: a deaf
+    /// connection gives them too.
     async fn advance(&self, state: &SocketState) {
-        let (SocketState::Live { since, last_frame_at, .. }, Some(filled_to)) =
-            (state, self.filler.filled_to())
+        let (SocketState::Live { since, .. }, Some(filled_to), Some(heard_at)) =
+            (state, self.filler.filled_to(), *lock(&self.sink.heard_at))
         else {
             return;
         };
@@ -411,7 +420,7 @@ impl<'a> Holding<'a> {
         if filled_to.ms() < skew.platform_ms(since.ms()) {
             return;
         }
-        let to = Timestamp::from_ms(skew.platform_ms(last_frame_at.ms())).minus(UNPROVEN);
+        let to = Timestamp::from_ms(skew.platform_ms(heard_at.ms())).minus(UNPROVEN);
         if to > filled_to {
             let store = &self.deck().inner.store;
             if let Err(error) = store.advance_complete(&self.keeper.integration, filled_to, to).await {
@@ -425,6 +434,10 @@ impl<'a> Holding<'a> {
             Ok(now) => now.credentials != self.facts.credentials || now.receive != self.facts.receive,
             Err(fault) => fault.kind == crate::core::error::Kind::NotFound,
         }
+    }
+
+    fn until_suspicious(&self) -> Duration {
+        lock(&self.sink.rhythm).suspicious_at().saturating_duration_since(self.deck().inner.clock.instant())
     }
 
     /// One listing of the most active room tells whether events are missing (G5).

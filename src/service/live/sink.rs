@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 
 use crate::{
-    core::{ids::IntegrationId, integration::AppSummary, message::Via, permit::BoxFuture},
+    core::{ids::IntegrationId, integration::AppSummary, message::Via, permit::BoxFuture, time::Timestamp},
     feishu::{
         event,
         socket::{AckReply, EventSink},
@@ -26,6 +26,8 @@ pub(super) struct Sink {
     pub(super) app: AppSummary,
     pub(super) held: Arc<Held>,
     pub(super) rhythm: Mutex<Rhythm>,
+    /// When the last event was committed: what the connection has proved.
+    pub(super) heard_at: Mutex<Option<Timestamp>>,
     pub(super) intake: Intake,
 }
 
@@ -53,6 +55,9 @@ impl Sink {
         // Without the lease another process may have listed the gap already: it is not ours to acknowledge.
         if !self.held.is_valid(clock.instant()) {
             return AckReply::Failed;
+        }
+        if done.is_ok() {
+            *lock(&self.heard_at) = Some(clock.now());
         }
         match done {
             Ok(None) => AckReply::Ok,
