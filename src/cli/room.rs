@@ -8,6 +8,7 @@ use super::{
     args::{RoomCommand, TextArgs},
     error::CliError,
     member::read_input,
+    output::Output,
     room_read, room_tail,
     setup::Context,
     table::{Align, Table},
@@ -16,7 +17,7 @@ use crate::{
     core::{
         error::Kind,
         ids::{IntegrationId, MessageId},
-        room::{Room, RoomMember},
+        room::{Room, RoomMember, Seam},
     },
     service::{Deck, Draft},
 };
@@ -112,6 +113,7 @@ async fn show(context: &mut Context, text: &str, refresh: bool) -> Result<(), Cl
         deck.open_room(integration, &room.chat_id).await?;
         people = deck.room_members(integration, &room.chat_id).await?;
     }
+    let seams = deck.seams(&room.chat_id, None, None).await?;
     let out = &mut context.out;
     if out.is_json() {
         let mut object = room_json(&room, out.time_json(room.last_message_at));
@@ -119,6 +121,7 @@ async fn show(context: &mut Context, text: &str, refresh: bool) -> Result<(), Cl
             object.insert("description".to_owned(), room.description.clone().into());
             object.insert("complete_to_at".to_owned(), out.time_json(room.complete_to));
             object.insert("people".to_owned(), people.iter().map(person_json).collect());
+            object.insert("seams".to_owned(), seams.iter().map(|seam| seam_json(seam, out)).collect());
         }
         return out.object(&object);
     }
@@ -141,6 +144,15 @@ async fn show(context: &mut Context, text: &str, refresh: bool) -> Result<(), Cl
         out.line(&format!("  {}{linked}", person.name))?;
     }
     Ok(())
+}
+
+fn seam_json(seam: &Seam, out: &Output) -> Value {
+    json!({
+        "from_at": out.time_json(Some(seam.from)),
+        "to_at": out.time_json(Some(seam.to)),
+        "recovered": seam.recovered,
+        "missing": seam.missing,
+    })
 }
 
 fn person_json(person: &RoomMember) -> Value {

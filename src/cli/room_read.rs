@@ -10,6 +10,7 @@ use crate::{
         lang::Lang,
         message::Message,
         readable::readable,
+        room::Seam,
         time::Timestamp,
     },
     service::{Deck, Place},
@@ -39,10 +40,26 @@ pub(super) async fn history(
         messages = wanted.stored().await?;
     }
     let lang = context.setup.loaded.lang;
+    // A table of messages for machines; a person reads the lines in between as well.
+    let mut seams = Vec::new();
+    if !context.out.is_json() {
+        let from = messages.first().map(|message| message.body.created_at).filter(|_| limit > 0).or(since);
+        seams = deck.seams(&room.chat_id, from, None).await?;
+    }
+    let mut seams = seams.iter().peekable();
     for message in &messages {
+        while let Some(seam) = seams.next_if(|seam| seam.from <= message.body.created_at) {
+            print_seam(&mut context.out, seam, lang)?;
+        }
         print(&mut context.out, message, lang)?;
     }
-    Ok(())
+    seams.try_for_each(|seam| print_seam(&mut context.out, seam, lang))
+}
+
+/// Prints where a gap was repaired, for a person.
+pub(super) fn print_seam(out: &mut Output, seam: &Seam, lang: Lang) -> Result<(), CliError> {
+    let words = seam.words(lang, out.zone());
+    out.line(&format!("{}  -- {words}", out.time(Some(seam.from))))
 }
 
 /// Which messages are asked for.

@@ -66,6 +66,11 @@ impl Tail {
                 self.last = message.seq;
                 room_read::print(&mut context.out, message, lang)?;
             }
+            if !context.out.is_json() {
+                for seam in batch.seams.iter().filter(|seam| seam.chat_id == self.chat) {
+                    room_read::print_seam(&mut context.out, seam, lang)?;
+                }
+            }
             context.out.flush()?;
         }
     }

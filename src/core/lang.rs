@@ -1,5 +1,7 @@
 //! The two languages of the screen. A phrase is written once, in both, where it is used.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 /// A language of the screen.
@@ -61,6 +63,17 @@ impl Phrase {
         }
         out
     }
+}
+
+/// A duration in one unit: `41 s`, `3 min`, `2 h`.
+pub fn duration_words(time: Duration, lang: Lang) -> String {
+    let (n, unit) = match time.as_secs() {
+        0 if time.as_millis() > 0 => return format!("{} ms", time.as_millis()),
+        s @ 0..120 => (s, phrase("{} s", "{} 秒")),
+        s @ 120..7200 => (s / 60, phrase("{} min", "{} 分钟")),
+        s => (s / 3600, phrase("{} h", "{} 小时")),
+    };
+    unit.fill(lang, &[&n])
 }
 
 #[cfg(test)]

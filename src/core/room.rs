@@ -1,9 +1,11 @@
 //! Rooms: the group chats that the bot is in.
 
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use super::{
     ids::{ChatId, MessageId, OpenId, Seq},
+    lang::{Lang, duration_words, phrase},
     time::Timestamp,
 };
 
@@ -100,6 +102,44 @@ pub struct Seam {
     pub recovered: u32,
     /// What may still be missing.
     pub missing: Missing,
+}
+
+impl Seam {
+    /// What it says to a person, with times in `zone`.
+    pub fn words(&self, lang: Lang, zone: &TimeZone) -> String {
+        let clock = |at: Timestamp| at.in_zone(zone).strftime("%H:%M").to_string();
+        let (from, to) = (clock(self.from), clock(self.to));
+        let lost = duration_words(self.to.since(self.from), lang);
+        // All of it must fit into a narrow room.
+        match (self.missing, self.recovered) {
+            (Missing::Messages, _) => phrase(
+                "messages of {}-{} may be missing: they could not be fetched",
+                "{}-{} 的消息可能缺失：无法补取",
+            )
+            .fill(lang, &[&from, &to]),
+            (Missing::ThreadReplies, 0) => {
+                phrase("thread replies {}-{} may be missing", "{}-{} 的话题回复可能缺失")
+                    .fill(lang, &[&from, &to])
+            }
+            (Missing::ThreadReplies, n) => phrase(
+                "recovered {}, thread replies {}-{} may be missing",
+                "已补回 {} 条，{}-{} 的话题回复可能缺失",
+            )
+            .fill(lang, &[&n, &from, &to]),
+            (Missing::Nothing, 0) => {
+                phrase("nothing was missed, {}-{} (link lost {})", "{}-{} 没有遗漏（断开 {}）")
+                    .fill(lang, &[&from, &to, &lost])
+            }
+            (Missing::Nothing, 1) => {
+                phrase("recovered 1 message, {}-{} (link lost {})", "已补回 1 条消息，{}-{}（断开 {}）")
+                    .fill(lang, &[&from, &to, &lost])
+            }
+            (Missing::Nothing, n) => {
+                phrase("recovered {} messages, {}-{} (link lost {})", "已补回 {} 条消息，{}-{}（断开 {}）")
+                    .fill(lang, &[&n, &from, &to, &lost])
+            }
+        }
+    }
 }
 
 /// What a fill could not reach.

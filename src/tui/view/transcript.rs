@@ -172,32 +172,11 @@ fn ruled(line: &mut Canvas<'_>, layout: Layout, words: &str, sign: &str, rule: S
 }
 
 fn seam_row(scene: &Scene<'_>, line: &mut Canvas<'_>, seam: &Seam, layout: Layout) {
-    let lost = words::duration(scene, seam.to.since(seam.from));
-    let (from, to) = (words::clock(scene, seam.from), words::clock(scene, seam.to));
     let (sign, role) = match seam.missing {
         Missing::Messages => ("✗", Role::Warn),
         _ => ("↻", Role::Seam),
     };
-    let mut words = match (seam.missing, seam.recovered) {
-        (Missing::Messages, _) => scene.fill(
-            phrase(
-                "messages of {}-{} may be missing: they could not be fetched",
-                "{}-{} 的消息可能缺失：无法补取",
-            ),
-            &[&from, &to],
-        ),
-        (_, 0) => scene.fill(
-            phrase("nothing was missed, {}-{} (link lost {})", "{}-{} 没有遗漏（断开 {}）"),
-            &[&from, &to, &lost],
-        ),
-        (_, n) => scene.fill(
-            phrase("recovered {} messages, {}-{} (link lost {})", "已补回 {} 条消息，{}-{}（断开 {}）"),
-            &[&n, &from, &to, &lost],
-        ),
-    };
-    if seam.missing == Missing::ThreadReplies {
-        words.push_str(scene.t(phrase("; replies in threads may be missing", "；话题中的回复可能缺失")));
-    }
+    let words = seam.words(scene.lang(), &scene.model.zone);
     let x = line.text(layout.text, 0, sign, scene.s(role)) + 1;
     let room = line.width().saturating_sub(x + 1);
     line.clip(x, 0, room, &words, scene.s(role));
@@ -416,8 +395,8 @@ fn outgoing_words(scene: &Scene<'_>, state: &OutgoingState) -> (String, Role) {
         OutgoingState::Unknown => (
             scene
                 .t(phrase(
-                    "nobody knows whether it arrived · s sends again without doubling",
-                    "是否送达未知 · s 重发（不会重复）",
+                    "nobody knows whether it arrived: look at the room · x discards",
+                    "是否送达未知：请查看群 · x 丢弃",
                 ))
                 .to_owned(),
             Role::Warn,

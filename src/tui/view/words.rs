@@ -7,7 +7,7 @@ use crate::{
     app::model::{Load, age_words},
     core::{
         error::Fault,
-        lang::{Lang, Phrase, phrase},
+        lang::{Lang, Phrase, duration_words, phrase},
         text::SafeText,
         time::{Age, Timestamp},
     },
@@ -105,11 +105,5 @@ pub(super) fn day(scene: &Scene<'_>, at: Timestamp) -> String {
 
 /// A duration in one unit: `41 s`, `3 min`, `2 h`.
 pub(super) fn duration(scene: &Scene<'_>, time: Duration) -> String {
-    let (n, unit) = match time.as_secs() {
-        0 if time.as_millis() > 0 => return format!("{} ms", time.as_millis()),
-        s @ 0..120 => (s, phrase("{} s", "{} 秒")),
-        s @ 120..7200 => (s / 60, phrase("{} min", "{} 分钟")),
-        s => (s / 3600, phrase("{} h", "{} 小时")),
-    };
-    scene.fill(unit, &[&n])
+    duration_words(time, scene.lang())
 }
