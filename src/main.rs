@@ -21,6 +21,7 @@ use larkdeck::{
     },
     core::error::Kind,
 };
+use tokio::signal::unix::SignalKind;
 
 fn main() -> ExitCode {
     let args = Args::parse();
@@ -34,6 +35,13 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return failed(&CliError::new(Kind::Storage, format!("cannot start: {error}"))),
     };
+    {
+        // A limit on the size of files is then an error of the write that hits it. Unheard, the signal would end
+        // the process where it stands, with the terminal in the console's hands.
+        let _inside = runtime.enter();
+        let too_large = SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw());
+        _ = tokio::signal::unix::signal(too_large);
+    }
     let code = match args.command {
         Some(command) if !matches!(command, Command::Demo(_)) => {
             runtime.block_on(cli::run(args.global, command))

@@ -15,6 +15,8 @@ use super::{
     http::HttpError,
 };
 
+const IN_TROUBLE: &str = "The platform is in trouble: try again in a minute.";
+
 /// An answer of the platform that is not success. Its texts are the platform's: foreign.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
@@ -157,7 +159,7 @@ impl Problem for FeishuError {
             Self::Denied { source, .. } => source.hint(),
             Self::Refused(refusal) => refusal.hint(),
             Self::Offline { source, .. } => Some(source.advice().to_owned()),
-            Self::ServerError { .. } => Some("The platform is in trouble: try again in a minute.".to_owned()),
+            Self::ServerError { .. } => Some(IN_TROUBLE.to_owned()),
             Self::NotPlatform { .. } => Some(
                 "Check the base URL of the integration and the proxy settings (HTTPS_PROXY, NO_PROXY)."
                     .to_owned(),
@@ -224,6 +226,7 @@ impl Refusal {
                 "The month's calls are used up until the 1st: ask the tenant's admin for a larger plan."
                     .to_owned(),
             ),
+            Kind::Offline => Some(advice(self.code).unwrap_or(IN_TROUBLE).to_owned()),
             _ => advice(self.code).map(str::to_owned),
         }
     }

@@ -259,6 +259,11 @@ impl Problem for StoreError {
                     .to_owned()
             }
             Self::Tampered { .. } => "Enter the secret again with `larkdeck integration edit`.".to_owned(),
+            Self::Engine { .. } => {
+                "Look at the disk, and at the limits of this process (`ulimit -f`); the store itself keeps what was \
+                 committed."
+                    .to_owned()
+            }
             Self::WarRoomHeld { by } => format!("larkdeck integration war-room disable {by:?}"),
             Self::KeyLacking { .. } => {
                 "Put the key into their ring (copy the key file, or change the variable and \

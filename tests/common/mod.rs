@@ -173,6 +173,7 @@ pub fn signal(pid: u32, name: &str) {
         "INT" => rustix::process::Signal::INT,
         "TERM" => rustix::process::Signal::TERM,
         "HUP" => rustix::process::Signal::HUP,
+        "STOP" => rustix::process::Signal::STOP,
         "CONT" => rustix::process::Signal::CONT,
         _ => rustix::process::Signal::KILL,
     };
@@ -257,6 +258,11 @@ impl Running {
     #[track_caller]
     pub fn line(&self) -> String {
         self.lines.recv_timeout(PATIENCE).expect("a line of output")
+    }
+
+    /// The next line, or none when it does not come.
+    pub fn try_line(&self) -> Option<String> {
+        self.lines.recv_timeout(PATIENCE).ok()
     }
 
     pub fn end(mut self, name: &str) -> Option<i32> {
