@@ -15,7 +15,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::{TuiOptions, fixture, run};
 use crate::{
-    app::effect::{Effect, EffectSink},
+    app::effect::{Ask, Effect, EffectSink},
     core::{lang::Lang, time::SystemClock},
 };
 
@@ -27,17 +27,35 @@ impl EffectSink for Nowhere {
     fn perform(&self, _effect: Effect) {}
 }
 
+/// A console with a bug: it panics where a message is to be sent.
+struct Panics;
+
+impl EffectSink for Panics {
+    fn perform(&self, effect: Effect) {
+        assert!(!matches!(effect, Effect::Ask { ask: Ask::Send { .. }, .. }), "a bug of the console");
+    }
+}
+
+#[test]
+#[ignore = "run by the other tests, in a terminal"]
+fn child_with_a_bug() {
+    run_child(Panics);
+}
+
 /// The console on a fixture; run by the tests below in a terminal of its own.
 #[test]
 #[ignore = "run by the other tests, in a terminal"]
 fn child() {
+    run_child(Nowhere);
+}
+
+fn run_child(sink: impl EffectSink) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let (_news, events) = tokio::sync::mpsc::channel(8);
     let model = fixture::rooms(Lang::En, 80, 24);
     let keymap = Arc::clone(&model.keymap);
     let options = TuiOptions::of_env(|name| std::env::var(name).ok(), None);
-    let ending =
-        runtime.block_on(run(model, keymap, Nowhere, events, options, Arc::new(SystemClock))).unwrap();
+    let ending = runtime.block_on(run(model, keymap, sink, events, options, Arc::new(SystemClock))).unwrap();
     println!("ended: {ending:?}");
     // The harness would wait for nothing else, but threads of the terminal library may still sleep.
     std::process::exit(7);
@@ -65,11 +83,15 @@ impl Console {
     }
 
     fn start_in(shell: Shell, columns: u16, rows: u16) -> Self {
+        Self::start_child("child", shell, columns, rows)
+    }
+
+    fn start_child(name: &str, shell: Shell, columns: u16, rows: u16) -> Self {
         let size = PtySize { cols: columns, rows, ..PtySize::default() };
         let pair = portable_pty::native_pty_system().openpty(size).unwrap();
         let own = std::env::current_exe().unwrap();
         let own = own.to_str().unwrap();
-        let child = "tui::console_test::child --exact --ignored --nocapture --test-threads=1";
+        let child = format!("tui::console_test::{name} --exact --ignored --nocapture --test-threads=1");
         // `exec` unless there is to be a shell that a stopped job falls back to.
         let (flag, line) = match shell {
             Shell::None => ("-c", format!("exec '{own}' {child}")),
@@ -118,6 +140,11 @@ impl Console {
     fn signal(&self, signal: Signal) {
         let pid = self.child.process_id().unwrap();
         kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), signal).unwrap();
+    }
+
+    /// How the terminal treats what is typed.
+    fn modes(&self) -> String {
+        format!("{:?}", self.master.as_ref().unwrap().get_termios().map(|modes| modes.local_flags))
     }
 
     /// Waits for the end and answers the exit code.
@@ -226,4 +253,24 @@ fn ctrl_z_gives_the_terminal_to_the_shell_and_fg_takes_it_back() {
     console.wait("its modes", vt100::Screen::bracketed_paste);
     console.writer.as_mut().unwrap().write_all(b"\x03").unwrap();
     console.wait("the end", |screen| screen.contents().contains("ended: Quit"));
+}
+
+#[test]
+fn a_panic_gives_the_terminal_back_and_is_told() {
+    let mut console = Console::start_child("child_with_a_bug", Shell::None, 80, 24);
+    console.shows("i to write");
+    let before = console.modes();
+    assert!(console.screen.lock().unwrap().screen().bracketed_paste());
+    for keys in ["i", "boom", "\r"] {
+        console.writer.as_mut().unwrap().write_all(keys.as_bytes()).unwrap();
+        console.writer.as_mut().unwrap().flush().unwrap();
+    }
+    console.wait("the panic, in the shell's own screen", |screen| {
+        !screen.alternate_screen() && screen.contents().contains("a bug of the console")
+    });
+    let screen = console.screen.lock().unwrap();
+    assert!(!screen.screen().bracketed_paste() && !screen.screen().hide_cursor());
+    drop(screen);
+    assert_ne!(console.modes(), before, "no longer raw");
+    assert_ne!(console.end(), 0);
 }

@@ -11,8 +11,10 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod disk;
 mod gap;
 mod holder;
+mod hostile;
 mod link;
 mod platform;
 mod play;
