@@ -85,7 +85,8 @@ async fn a_room_disbanded_without_a_word_is_found_when_it_falls_silent() {
         integration: id.clone(),
         app: app.clone(),
         held: Arc::new(Held::new(1, clock.instant(), CancellationToken::new())),
-        rhythm: Rhythm::new(clock.instant()).into(),
+        rhythm: Rhythm::new(clock.instant(), std::time::Duration::from_secs(120)).into(),
+        heard_at: Default::default(),
         intake: Intake::new(deck.clone(), id.clone(), app),
     };
     let filler = Filler::new(Arc::new(sink), deck.client(&id).await.unwrap());
