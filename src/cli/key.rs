@@ -29,16 +29,30 @@ async fn list(context: &mut Context) -> Result<(), CliError> {
     if out.is_json() {
         for key in &keys {
             let created_at = out.time_json(key.created_at);
-            out.object(&json!({ "id": key.id, "created_at": created_at, "current": key.is_current }))?;
+            let lacking: Vec<_> = key
+                .lacking
+                .iter()
+                .map(|one| json!({ "user": one.user, "host": one.host, "pid": one.pid }))
+                .collect();
+            let current = key.is_current;
+            out.object(
+                &json!({ "id": key.id, "created_at": created_at, "current": current, "lacking": lacking }),
+            )?;
         }
         return Ok(());
     }
-    let mut table = Table::new([("ID", Align::Left), ("MADE", Align::Left), ("USE", Align::Left)]);
+    let mut table = Table::new([
+        ("ID", Align::Left),
+        ("MADE", Align::Left),
+        ("USE", Align::Left),
+        ("LACKED BY", Align::Left),
+    ]);
     for key in &keys {
         table.row([
             key.id.clone(),
             out.time(key.created_at),
             if key.is_current { "current" } else { "" }.to_owned(),
+            key.lacking.iter().map(|one| format!("{one} (pid {})", one.pid)).collect::<Vec<_>>().join(", "),
         ]);
     }
     out.table(&table)

@@ -118,7 +118,7 @@ pub(super) fn print(out: &mut Output, message: &Message, lang: Lang) -> Result<(
         return out.object(&object);
     }
     let body = &message.body;
-    let sender = body.sender.name.as_deref().unwrap_or(&body.sender.id);
+    let sender = body.sender.shown(lang);
     let mark = match (body.recalled, body.edited) {
         (true, _) => " (recalled)",
         (false, true) => " (edited)",

@@ -19,8 +19,6 @@ pub struct Header {
     pub integration: Option<SafeText>,
     /// Its platform.
     pub kind: Option<ImKind>,
-    /// The tenant, as far as it is known.
-    pub tenant: Option<SafeText>,
     /// The connection.
     pub live: LiveLine,
     /// Who holds the connection, where that is another process.
@@ -147,13 +145,11 @@ impl Model {
     /// The header line as it is now.
     pub fn header(&self) -> Header {
         let item = self.active_item();
-        let app = item.and_then(|item| item.row.integration.app.as_ref());
         let live = item.map(|item| &item.row.live);
         let other = |holder: &&Holder| **holder != self.me;
         Header {
             integration: item.map(|item| item.name.clone()),
             kind: item.map(|item| item.row.integration.kind),
-            tenant: app.and_then(|app| app.tenant.as_ref()).map(|tenant| SafeText::line(tenant.as_str())),
             live: self.live_line(),
             holder: live
                 .and_then(|live| live.holder.as_ref())

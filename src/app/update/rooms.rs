@@ -15,6 +15,7 @@ use crate::{
     core::{
         ids::ChatId,
         lang::{Phrase, phrase},
+        message::short_id,
         room::{Room, RoomMember, RoomStatus},
         text::SafeText,
     },
@@ -294,7 +295,7 @@ impl Turn<'_> {
 
 fn person_row(person: RoomMember) -> PersonRow {
     let name = if person.name.trim().is_empty() {
-        super::window::short_id(person.open_id.as_str())
+        SafeText::line(&short_id(person.open_id.as_str()))
     } else {
         SafeText::line(&person.name)
     };

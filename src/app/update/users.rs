@@ -10,6 +10,7 @@ use crate::{
         model::{Confirm, ConfirmAsk, Level, Load, MemberDetail, Overlay, Pane, Qr, UserRow, Users},
     },
     core::{
+        error::{Fault, Kind},
         ids::{IntegrationId, MemberId},
         lang::{Lang, Phrase, phrase},
         member::{Filter, Fixer, Member},
@@ -203,12 +204,17 @@ impl Turn<'_> {
 
     pub(super) fn press_judged(&mut self, verdict: &PressVerdict) {
         let lang = self.m.lang;
-        let (level, words) = if verdict.acts { (Level::Ok, WOULD_ACT) } else { (Level::Warn, WOULD_NOT) };
         let said = match lang {
             Lang::En => &verdict.en,
             Lang::Zh => &verdict.zh,
         };
-        self.toast_text(level, &words.fill(lang, &[&verdict.name]), Some(said));
+        if verdict.acts {
+            return self.toast_text(Level::Ok, &WOULD_ACT.fill(lang, &[&verdict.name]), Some(said));
+        }
+        // What stands in the way and what to do is too long for a notice that goes away.
+        let fault = Fault::new(Kind::Refused, WOULD_NOT.fill(lang, &[&verdict.name])).with_hint(said);
+        self.m.overlays.push(Overlay::Fault(Box::new(fault), 0));
+        self.m.touch();
     }
 }
 

@@ -31,14 +31,6 @@ pub(super) struct Maker {
     pub(super) own: Vec<String>,
 }
 
-/// The beginning of an id, where there is no name.
-pub(super) fn short_id(id: &str) -> SafeText {
-    if id.is_empty() {
-        return SafeText::line("?");
-    }
-    SafeText::line(&truncate(id, 11))
-}
-
 /// The first line of `text`, cut.
 pub(super) fn excerpt(text: &SafeText) -> SafeText {
     let line = text.as_str().lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
@@ -51,12 +43,7 @@ impl Maker {
         let body = &message.body;
         let key = ItemKey::Fixed { at: body.created_at, message_id: Some(body.message_id.clone()), seq: 0 };
         let own = |id: &str| self.own.iter().any(|known| known == id);
-        let name = body.sender.name.as_deref().filter(|name| !name.trim().is_empty());
-        let sender = match (name, body.sender.kind) {
-            (Some(name), _) => SafeText::line(name),
-            (None, SenderKind::System) => SafeText::line(SYSTEM.get(self.lang)),
-            (None, _) => short_id(&body.sender.id),
-        };
+        let sender = SafeText::line(&body.sender.shown(self.lang));
         let text = if body.recalled {
             RECALLED.get(self.lang).to_owned()
         } else {
@@ -71,7 +58,7 @@ impl Maker {
             sender_kind: body.sender.kind,
             msg_type: body.msg_type.clone(),
             sender,
-            is_named: name.is_some() || body.sender.kind == SenderKind::System,
+            is_named: body.sender.known_name().is_some() || body.sender.kind == SenderKind::System,
             text: SafeText::block(text.trim_end_matches('\n')),
             quote: None,
             parent_id: body.parent_id.clone(),
@@ -258,6 +245,5 @@ pub(super) fn without_tags(text: &str) -> String {
     out
 }
 
-const SYSTEM: Phrase = phrase("system", "系统");
 const RECALLED: Phrase = phrase("(recalled)", "（已撤回）");
 const EARLIER: Phrase = phrase("an earlier message", "更早的消息");
