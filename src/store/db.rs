@@ -1,11 +1,13 @@
 //! The connections of a process: one that writes, a few that read; and the transactions on the first.
 
 use std::{
+    collections::HashMap,
     fs::File,
     ops::{Deref, DerefMut},
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore, watch};
@@ -18,8 +20,9 @@ use super::{
     sqlite::{self, Role},
 };
 use crate::core::{
-    ids::{ChatId, Seq},
+    ids::{ChatId, IntegrationId, Seq},
     integration::Holder,
+    message::Via,
     time::{Clock, Timestamp},
 };
 
@@ -28,6 +31,9 @@ const READERS: usize = 3;
 
 /// Rows that one transaction may touch so that it ends within 20 ms on a slow disk.
 pub(super) const CHUNK_ROWS: usize = 256;
+
+/// How exact the instant of an integration's last event is.
+const NOTE_EVERY: Duration = Duration::from_secs(1);
 
 /// The connections and what goes with them.
 pub(super) struct Db {
@@ -44,6 +50,8 @@ pub(super) struct Db {
     /// Cancelled once the store is closed.
     pub(super) closed: CancellationToken,
     bell: Bell,
+    /// The last event of each integration that was noted.
+    noted: Mutex<HashMap<IntegrationId, (Via, Timestamp)>>,
 }
 
 /// Statements over many rows that several families use; each family keeps its own otherwise.
@@ -91,6 +99,7 @@ impl Db {
         let seq = super::schema::bring_up_to_date(&mut conn, path, clock.now()).await?;
         Ok(Self {
             bell: Bell::new(path),
+            noted: Mutex::default(),
             path: path.to_owned(),
             place,
             me,
@@ -145,6 +154,23 @@ impl Db {
         for conn in readers.into_iter().chain(writer) {
             sqlite::close(conn).await;
         }
+    }
+
+    /// Whether an event at `now` is to be noted: it came another way than the last, or that one is a second old.
+    pub(super) fn is_event_to_note(&self, integration: &IntegrationId, via: Via, now: Timestamp) -> bool {
+        let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_known = noted
+            .get(integration)
+            .is_some_and(|(last_via, at)| *last_via == via && *at <= now && now.since(*at) < NOTE_EVERY);
+        if !is_known {
+            noted.insert(integration.clone(), (via, now));
+        }
+        !is_known
+    }
+
+    /// Whether the bell tells of something that this process does not know of.
+    pub(super) fn is_rung_for_news(&self) -> bool {
+        self.bell.rung().is_none_or(|rung| rung > *self.head.borrow())
     }
 
     /// Tells everybody in this process that the feed reaches to `head`.
@@ -297,7 +323,8 @@ impl Drop for Tx<'_> {
 }
 
 /// A file beside the store that is written after each commit with news, so that other processes are woken
-/// once the commit can be seen: writes to the journal come before that.
+/// once the commit can be seen: writes to the journal come before that. In it is the number that the feed
+/// reached.
 struct Bell {
     file: Option<File>,
 }
@@ -307,11 +334,19 @@ impl Bell {
         // Without the bell others notice through the journal, a little later.
         let path = bell_path(store);
         let mode = std::fs::metadata(store).ok();
-        let file = std::fs::OpenOptions::new().write(true).create(true).truncate(false).open(path).ok();
+        let file =
+            std::fs::OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).ok();
         if let (Some(file), Some(meta)) = (&file, mode) {
             let _ = file.set_permissions(meta.permissions());
         }
         Self { file }
+    }
+
+    /// The number that it was rung with last; `None` where that cannot be read.
+    fn rung(&self) -> Option<Seq> {
+        let mut bytes = [0; 8];
+        self.file.as_ref()?.read_exact_at(&mut bytes, 0).ok()?;
+        Some(Seq(i64::from_be_bytes(bytes)))
     }
 
     fn ring(&self, head: Seq) {

@@ -203,7 +203,7 @@ async fn members_changed(tx: &mut Tx<'_>, chat: &ChatId, by: i64) -> Result<Opti
 /// The time of the last event is told to screens once in so long: they show it in steps of 10 s.
 const TELL_EVENT_MS: i64 = 5_000;
 
-/// Remembers when the last event of each integration came, and which way.
+/// Remembers when the last event of each integration came, and which way; of a stream, once a second.
 pub(super) async fn note_event(tx: &mut Tx<'_>, items: &[&IngestItem]) -> Result<(), StoreError> {
     let mut latest: BTreeMap<&IntegrationId, Via> = BTreeMap::new();
     for item in items {
@@ -211,6 +211,8 @@ pub(super) async fn note_event(tx: &mut Tx<'_>, items: &[&IngestItem]) -> Result
             latest.insert(&item.integration, item.via);
         }
     }
+    let now = tx.db().now();
+    latest.retain(|integration, via| tx.db().is_event_to_note(integration, *via, now));
     for (integration, via) in latest {
         note_one(tx, integration, via).await?;
     }

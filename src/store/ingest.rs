@@ -29,6 +29,10 @@ const QUEUE: usize = 1024;
 /// How long a commit waits for as many as the last one had. One that had a single event waits for nothing.
 const GATHER: Duration = Duration::from_millis(1);
 
+/// What comes in a stream by the long connection is committed at most so often, the first after a pause at
+/// once: no screen shows more frames than that, and each commit waits for the disk.
+const STREAM_PAUSE: Duration = Duration::from_millis(25);
+
 /// One thing that came in.
 #[derive(Debug, Clone)]
 pub struct IngestItem {
@@ -194,6 +198,11 @@ impl Job {
         }
     }
 
+    /// Whether nobody waits for it but the platform, which sends on meanwhile.
+    fn may_gather(&self) -> bool {
+        matches!(self, Self::Items { items, .. } if items.iter().all(|item| item.via == Via::Live))
+    }
+
     fn answer(self, answer: Result<Vec<Ingested>, StoreError>) {
         let (Self::Items { reply, .. } | Self::Page { reply, .. }) = self;
         // Nobody waits any more: it is stored all the same.
@@ -202,7 +211,8 @@ impl Job {
 }
 
 /// The queue in front of the writer. While one commit is under way, what comes in gathers for the next: a
-/// lone event is committed at once, a flood in groups.
+/// lone event is committed at once, a flood in groups. Events of the long connection that follow each other
+/// within [`STREAM_PAUSE`] wait for each other.
 pub(super) struct Queue {
     jobs: Mutex<Option<mpsc::Sender<Job>>>,
     worker: Mutex<Option<JoinHandle<()>>>,
@@ -235,6 +245,7 @@ impl Queue {
 async fn work(db: Arc<Db>, mut inbox: mpsc::Receiver<Job>) {
     let mut ahead: Option<Job> = None;
     let mut usual = 1;
+    let mut committed_at: Option<Instant> = None;
     loop {
         let Some(first) = (match ahead.take() {
             Some(job) => Some(job),
@@ -258,7 +269,17 @@ async fn work(db: Arc<Db>, mut inbox: mpsc::Receiver<Job>) {
             }
         }
         usual = group.jobs.len();
+        if let Some(at) = committed_at {
+            // A stream: those that follow within the pause share a commit.
+            while ahead.is_none() && group.jobs.iter().all(Job::may_gather) {
+                match timeout_at(at + STREAM_PAUSE, inbox.recv()).await {
+                    Ok(Some(job)) => ahead = group.add(job),
+                    Ok(None) | Err(_) => break,
+                }
+            }
+        }
         commit_group(&db, group.jobs).await;
+        committed_at = Some(Instant::now());
     }
 }
 

@@ -367,6 +367,30 @@ impl Store {
         found.pop().ok_or_else(|| StoreError::not_found("member", id))
     }
 
+    /// The member that has exactly this id, email or name; `None` too where several have the name. A few steps
+    /// into indexes, however many members there are.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub async fn named_member(
+        &self,
+        integration: &IntegrationId,
+        text: &str,
+    ) -> Result<Option<Member>, StoreError> {
+        let mut read_conn = self.db().read("look for a member").await?;
+        let id = match exact_member(&mut read_conn, text).await? {
+            Some(id) => id,
+            None => {
+                let named =
+                    q("select id from member where name = $1 limit 2").bind(text).all(&mut read_conn).await?;
+                let [row] = named.as_slice() else { return Ok(None) };
+                row.parse(0, "member id")?
+            }
+        };
+        drop(read_conn);
+        Ok(self.members(integration, &[id]).await?.pop())
+    }
+
     /// The members that `text` may name: the one with that id, else with that email, else all whose name
     /// contains it; at most 10.
     ///
@@ -379,16 +403,11 @@ impl Store {
     ) -> Result<Vec<Member>, StoreError> {
         let exact = {
             let mut read_conn = self.db().read("look for a member").await?;
-            q("select id from member where id = $1 or email_key = $2 order by case when id = $1 then 0 else 1 end
-                limit 1")
-            .bind(text)
-            .bind(email_key(text))
-            .one(&mut read_conn)
-            .await?
+            exact_member(&mut read_conn, text).await?
         };
         let mut ids: Vec<MemberId> = Vec::new();
-        if let Some(row) = exact {
-            ids.push(row.parse(0, "member id")?);
+        if let Some(id) = exact {
+            ids.push(id);
         } else {
             let folded = text.to_lowercase();
             let (_, chunks) = self.roster(integration).await?;
@@ -474,6 +493,17 @@ impl Store {
         let count = |column| Ok::<_, StoreError>(u64::try_from(row.int(column)?).unwrap_or(0));
         Ok(MemberCounts { all: count(0)?, linked: count(1)? })
     }
+}
+
+/// The member with this id, else with this email.
+async fn exact_member(conn: &mut Conn, text: &str) -> Result<Option<MemberId>, StoreError> {
+    let row = q("select id from member where id = $1 or email_key = $2
+        order by case when id = $1 then 0 else 1 end limit 1")
+    .bind(text)
+    .bind(email_key(text))
+    .one(conn)
+    .await?;
+    row.map(|row| row.parse(0, "member id")).transpose()
 }
 
 /// Members that are to be written: whether each is new.

@@ -152,6 +152,12 @@ impl Store {
         q("select generation from store_meta where id = 1").must(&mut read).await?.string(0)
     }
 
+    /// Opens the first connection that reads, while the caller has something else to wait for.
+    pub async fn warm_up(&self) {
+        // What is wrong with it shows when somebody reads.
+        drop(self.db().read("open the store").await);
+    }
+
     /// Finishes what is queued and closes the connections. Later calls fail with [`StoreError::Closed`].
     pub async fn close(&self) {
         self.0.queue.close().await;

@@ -239,9 +239,9 @@ impl Row {
     }
 }
 
-/// How many rows one statement carries: 64 is right for both engines, and the few fixed sizes keep the
-/// number of prepared texts small.
-const SIZES: [usize; 4] = [64, 16, 4, 1];
+/// How many rows one statement carries: 64 is right for both engines, a handful is what a steady stream
+/// brings at once, and the few fixed sizes keep the number of prepared texts small.
+const SIZES: [usize; 7] = [64, 16, 8, 4, 3, 2, 1];
 
 /// A statement over many rows (or many values of one list).
 #[derive(Debug)]
@@ -260,8 +260,8 @@ impl Bulk {
             for row in 0..size {
                 text.push_str(if row == 0 { " values (" } else { ", (" });
                 for column in 1..=columns {
-                    text.push_str(if column == 1 { "$" } else { ", $" });
-                    text.push_str(&(row * columns + column).to_string());
+                    text.push_str(if column == 1 { "" } else { ", " });
+                    text.push_str(sqlite::mark(row * columns + column));
                 }
                 text.push(')');
             }
@@ -272,7 +272,10 @@ impl Bulk {
 
     /// `head` `($1, $2, …)` `tail`: what follows an `in`.
     pub(super) fn list(head: &str, tail: &str) -> Self {
-        Self::list_after(0, head, tail)
+        Self::build(0, 1, |size| {
+            let marks: Vec<_> = (1..=size).map(sqlite::mark).collect();
+            format!("{head} ({}){tail}", marks.join(", "))
+        })
     }
 
     /// The same where the first `fixed` values are written in `head` or `tail`.
@@ -343,10 +346,10 @@ mod tests {
             assert_eq!(carried, values);
         }
         let first = bulk.queries(vec![Value::Null; 2]).next().unwrap();
-        assert_eq!(text(&first), "insert into t (a, b) values ($1, $2) on conflict do nothing");
+        assert_eq!(text(&first), "insert into t (a, b) values (?, ?) on conflict do nothing");
         let list = Bulk::list("select a from t where a in", " order by a");
         let first = list.queries(vec![Value::Null; 4]).next().unwrap();
-        assert_eq!(text(&first), "select a from t where a in ($1, $2, $3, $4) order by a");
+        assert_eq!(text(&first), "select a from t where a in (?, ?, ?, ?) order by a");
     }
 
     #[test]

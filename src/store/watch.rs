@@ -1,17 +1,18 @@
 //! Waking up when something was committed, here or in another process.
 //!
-//! In the process it is a channel. Other processes are noticed by inotify on the store's folder: the bell that
-//! each of them rings after a commit, and the journal for whatever rings no bell. The number in the store
-//! decides; a lost wake-up loses nothing. Where there is no inotify the number is looked at every 5 s.
+//! In the process it is a channel. Other processes are noticed by inotify on the bell, a file that each of them
+//! writes after a commit with news. The number in the store decides; a lost wake-up loses nothing: it is looked
+//! at every 5 s in any case, for a writer that died before it rang, another program, or where there is no inotify.
+//! The journal itself is not watched: it is written a dozen times for each commit.
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use futures_util::StreamExt;
-use inotify::{EventStream, Inotify, WatchMask};
+use inotify::{EventStream, Inotify, WatchMask, Watches};
 use tokio::{sync::watch, task::AbortHandle, time::Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -22,12 +23,12 @@ use super::{
 };
 use crate::core::ids::Seq;
 
-/// How long after a write to the journal the number is looked at when no bell rings: the writer may have died
-/// between its commit and the bell, or may be another program.
-const UNRUNG: Duration = Duration::from_millis(25);
-
-/// How often the number is looked at where there is no inotify.
+/// Looks at the number that nothing asked for.
 const POLL: Duration = Duration::from_secs(5);
+
+/// A ring that told nothing new is mostly our own. It may also cover one that another process gave in the same
+/// moment, so the number is looked at soon.
+const COVERED: Duration = Duration::from_millis(200);
 
 /// Waits for commits. Any number of commits between two waits wake it once.
 #[derive(Debug)]
@@ -64,8 +65,8 @@ impl Watcher {
         let mut task = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if task.is_none() {
             // Set up here, so that nothing committed after the call is missed.
-            let events = folder_events(&db.path);
-            *task = Some(tokio::spawn(follow(Arc::clone(db), events)).abort_handle());
+            let ear = Ear::new(&db.path);
+            *task = Some(tokio::spawn(follow(Arc::clone(db), ear)).abort_handle());
         }
     }
 
@@ -82,69 +83,52 @@ impl Drop for Watcher {
     }
 }
 
-type Events = EventStream<Box<[u8]>>;
-
-fn folder_events(store: &Path) -> Option<Events> {
-    let folder = store.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let inotify = Inotify::init().ok()?;
-    inotify.watches().add(folder, WatchMask::MODIFY | WatchMask::CREATE | WatchMask::MOVED_TO).ok()?;
-    inotify.into_event_stream(vec![0u8; 4096].into_boxed_slice()).ok()
+/// Hears the bell.
+struct Ear {
+    bell: PathBuf,
+    watches: Watches,
+    rings: EventStream<Box<[u8]>>,
 }
 
-/// What a change in the folder means.
-enum Heard {
-    Bell,
-    Journal,
-    Nothing,
-    /// The watch is gone.
-    Silence,
+impl Ear {
+    fn new(store: &Path) -> Option<Self> {
+        let inotify = Inotify::init().ok()?;
+        let watches = inotify.watches();
+        let rings = inotify.into_event_stream(vec![0u8; 1024].into_boxed_slice()).ok()?;
+        let mut ear = Self { bell: bell_path(store), watches, rings };
+        ear.listen().then_some(ear)
+    }
+
+    /// Listens to the file that is the bell now; it may have been made anew.
+    fn listen(&mut self) -> bool {
+        self.watches.add(&self.bell, WatchMask::MODIFY).is_ok()
+    }
 }
 
-async fn follow(db: Arc<Db>, events: Option<Events>) {
+async fn follow(db: Arc<Db>, mut ear: Option<Ear>) {
     look(&db).await;
-    if let Some(events) = events {
-        listen(&db, events).await;
-    }
-    loop {
-        tokio::time::sleep(POLL).await;
-        look(&db).await;
-    }
-}
-
-async fn listen(db: &Db, mut events: Events) {
-    let name = |path: &Path| path.file_name().unwrap_or_default().to_owned();
-    let bell = name(&bell_path(&db.path));
-    let mut journal = name(&db.path);
-    journal.push("-wal");
-    let mut due: Option<Instant> = None;
+    let mut due = Instant::now() + POLL;
     loop {
         let heard = async {
-            match events.next().await {
-                None | Some(Err(_)) => Heard::Silence,
-                Some(Ok(event)) => match event.name {
-                    Some(name) if name == bell => Heard::Bell,
-                    Some(name) if name == journal => Heard::Journal,
-                    // An overflow of the queue has no name.
-                    None => Heard::Journal,
-                    Some(_) => Heard::Nothing,
-                },
+            match &mut ear {
+                Some(ear) => ear.rings.next().await,
+                None => std::future::pending().await,
             }
         };
-        let heard = match due {
-            None => heard.await,
-            Some(at) => match tokio::time::timeout_at(at, heard).await {
-                Ok(heard) => heard,
-                Err(_) => Heard::Bell,
-            },
-        };
-        match heard {
-            Heard::Bell => {
-                due = None;
-                look(db).await;
+        match tokio::time::timeout_at(due, heard).await {
+            Ok(Some(Ok(_))) if !db.is_rung_for_news() => due = due.min(Instant::now() + COVERED),
+            Ok(Some(Ok(_))) => {
+                look(&db).await;
+                due = Instant::now() + POLL;
             }
-            Heard::Journal => due = due.or_else(|| Some(Instant::now() + UNRUNG)),
-            Heard::Nothing => {}
-            Heard::Silence => return,
+            Ok(_) => ear = None,
+            Err(_) => {
+                if ear.as_mut().is_none_or(|ear| !ear.listen()) {
+                    ear = Ear::new(&db.path);
+                }
+                look(&db).await;
+                due = Instant::now() + POLL;
+            }
         }
     }
 }

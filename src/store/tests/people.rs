@@ -61,6 +61,10 @@ async fn an_import_adds_updates_and_repeats_without_change() {
     let found = store.find_members(&id, "bob").await.unwrap();
     assert_eq!(found[0].name, "Bobby");
     assert_eq!(store.find_members(&id, "ann@EXAMPLE.com").await.unwrap()[0].id, member("m_1"));
+    for exact in ["m_1", "ann@EXAMPLE.com", "Ann"] {
+        assert_eq!(store.named_member(&id, exact).await.unwrap().unwrap().id, member("m_1"), "{exact}");
+    }
+    assert_eq!(store.named_member(&id, "Bob").await.unwrap(), None, "a part of a name is no name");
     let taken = store
         .update_member(
             &member("m_3"),
