@@ -30,7 +30,10 @@ fn main() -> ExitCode {
         rustix::process::Resource::Core,
         rustix::process::Rlimit { current: Some(0), maximum: Some(0) },
     );
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    // The screen has the main thread and the store threads of its own: one more does the console's errands, and
+    // nothing wanders from thread to thread.
+    let workers = if args.command.is_none() { 1 } else { 2 };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => return failed(&CliError::new(Kind::Storage, format!("cannot start: {error}"))),

@@ -15,14 +15,16 @@ use larkdeck::{
         ids::{ChatId, IntegrationId, Seq},
         integration::{Holder, ImKind, LiveState, Receive},
         member::{Filter, Reason},
+        message::{NewMessage, Sender, SenderKind, Via},
         secret::Secret,
-        time::SystemClock,
+        time::{SystemClock, Timestamp},
     },
     service::{
         Access, CheckMode, Deck, DeckSettings, Draft, IntegrationDraft, KeyOrigin, LinkOutcome, LinkScope,
         LiveMode, MemberQuery, Opening,
     },
     sim::{Control, Scenario, Sim, SimOptions, Speech},
+    store::{Incoming, IngestItem},
 };
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -177,6 +179,58 @@ async fn is_live(deck: &Deck, by: &str) {
         }
     };
     tokio::time::timeout(PATIENCE, live).await.expect("not live");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_screen_is_given_the_newest_of_a_flood_in_its_room() {
+    let (sim, control, chat) = platform().await;
+    let folder = tempfile::tempdir().unwrap();
+    let ann = open(folder.path(), "ann").await;
+    let integration = connect(&ann, &sim).await;
+    let other: ChatId = control.chats()[1].0.parse().unwrap();
+    let item = |n: i64, chat: &ChatId| IngestItem {
+        integration: integration.clone(),
+        event_id: None,
+        via: Via::Live,
+        what: Incoming::Message { message: message(n, chat), own: false },
+    };
+    let after = ann.head().await.unwrap();
+    // The newest by time is learned first.
+    let mut items = vec![item(1_000, &chat)];
+    items.extend((0..120).map(|n| item(n, &chat)));
+    items.extend((0..40).map(|n| item(5_000 + n, &other)));
+    ann.store().ingest(items).await.unwrap();
+
+    let mut follow = ann.follow(after);
+    let batch = follow.next_for(|| Some(chat.clone()), 50).await.unwrap();
+    let newest: BTreeSet<i64> = batch.messages.iter().map(|one| one.body.created_at.ms()).collect();
+    assert_eq!(newest, (71..120).chain([1_000]).collect());
+    assert_eq!(batch.left_out, Some((chat.clone(), 71)));
+    assert!(batch.rooms.contains(&chat) && batch.rooms.contains(&other));
+
+    let batch = ann.follow(after).next_for(|| Some(other.clone()), 50).await.unwrap();
+    assert_eq!((batch.messages.len(), batch.left_out), (40, None));
+    assert!(batch.messages.iter().all(|one| one.body.chat_id == other));
+    assert_eq!(ann.follow(after).next().await.unwrap().messages.len(), 161);
+    ann.shut().await;
+}
+
+fn message(n: i64, chat: &ChatId) -> NewMessage {
+    NewMessage {
+        chat_id: chat.clone(),
+        message_id: format!("om_{n:08}").parse().unwrap(),
+        root_id: None,
+        parent_id: None,
+        thread_id: None,
+        sender: Sender { id: "ou_1".into(), name: None, kind: SenderKind::User },
+        msg_type: "text".into(),
+        content: r#"{"text":"hello"}"#.into(),
+        mentions: Vec::new(),
+        created_at: Timestamp::from_ms(n),
+        updated_at: None,
+        edited: false,
+        recalled: false,
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -99,7 +99,8 @@ impl Runtime {
         for handle in live {
             handle.stop().await;
         }
-        self.inner.deck.close().await;
+        // The last one to close the store folds its journal into it: the next start need not.
+        self.inner.deck.shut().await;
     }
 
     /// Runs a task that ends with the runtime.

@@ -23,7 +23,7 @@ const STORE_PAUSE: Duration = Duration::from_secs(1);
 /// The budget is told at most so often.
 const QUOTA_PAUSE: Duration = Duration::from_secs(1);
 /// Messages of one batch: more than any screen shows at once.
-const MOST_MESSAGES: usize = 200;
+const MOST_MESSAGES: u32 = 200;
 
 /// Follows the store.
 pub(super) async fn feed(runtime: Runtime) {
@@ -44,10 +44,11 @@ pub(super) async fn feed(runtime: Runtime) {
     // When the last event came changes with every one: that is told a moment later, for all of them.
     let mut due: Option<Instant> = None;
     loop {
+        let batch = follow.next_for(|| runtime.focus().room, MOST_MESSAGES);
         let next = match due {
             Some(at) if at <= Instant::now() => None,
-            Some(at) => tokio::time::timeout_at(at, follow.next()).await.ok(),
-            None => Some(follow.next().await),
+            Some(at) => tokio::time::timeout_at(at, batch).await.ok(),
+            None => Some(batch.await),
         };
         match next {
             None => {
@@ -95,15 +96,13 @@ fn room_news(batch: &service::FeedBatch, chat: &ChatId) -> Option<RoomNews> {
     let mut messages: Vec<_> =
         batch.messages.iter().filter(|message| message.body.chat_id == *chat).cloned().collect();
     messages.sort_by(|a, b| a.place().cmp(&b.place()));
-    let left_out = messages.len().saturating_sub(MOST_MESSAGES);
-    messages.drain(..left_out);
     let seams: Vec<_> = batch.seams.iter().filter(|seam| seam.chat_id == *chat).cloned().collect();
     let outgoing: Vec<_> = batch.outgoing.iter().filter(|own| own.chat_id == *chat).cloned().collect();
-    let members = batch.rooms.iter().any(|room| is_open(Some(chat), room));
+    let members = batch.people || batch.facts.iter().any(|room| is_open(Some(chat), room));
+    let left_out = batch.left_out.as_ref().filter(|(room, _)| room == chat).map_or(0, |(_, count)| *count);
     if messages.is_empty() && seams.is_empty() && outgoing.is_empty() && !members {
         return None;
     }
-    let left_out = u64::try_from(left_out).unwrap_or(u64::MAX);
     Some(RoomNews { chat_id: chat.clone(), messages, left_out, seams, outgoing, members })
 }
 
@@ -180,15 +179,18 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_keeps_its_newest_messages_and_counts_the_rest() {
+    fn what_was_left_out_of_a_flood_is_told_with_its_room() {
         let chat: ChatId = "oc_1".parse().unwrap();
-        let mut messages: Vec<Message> = (0..500).rev().map(|n| message(n, "oc_1")).collect();
+        let mut messages: Vec<Message> = (0..5).rev().map(|n| message(n, "oc_1")).collect();
         messages.push(message(999, "oc_2"));
-        let batch = service::FeedBatch { messages, ..service::FeedBatch::default() };
-        let room = news(batch, Some(&chat)).room.unwrap();
-        assert_eq!((room.messages.len(), room.left_out), (200, 300));
-        assert_eq!(room.messages.first().unwrap().seq, Seq(300));
-        assert_eq!(room.messages.last().unwrap().seq, Seq(499));
+        let left_out = Some((chat.clone(), 300));
+        let batch = service::FeedBatch { messages, left_out, ..service::FeedBatch::default() };
+        let room = news(batch.clone(), Some(&chat)).room.unwrap();
+        assert_eq!((room.messages.len(), room.left_out), (5, 300));
+        assert_eq!(room.messages.first().unwrap().seq, Seq(0));
+        assert_eq!(room.messages.last().unwrap().seq, Seq(4));
+        let other: ChatId = "oc_2".parse().unwrap();
+        assert_eq!(news(batch, Some(&other)).room.unwrap().left_out, 0);
     }
 
     #[test]

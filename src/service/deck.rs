@@ -327,8 +327,8 @@ impl Deck {
         {
             return Ok(reader.clone());
         }
-        let mut found = self.inner.store.find_members(integration, &self.inner.reader).await.told()?;
-        let link = if found.len() == 1 { found.pop().and_then(|member| member.link) } else { None };
+        let found = self.inner.store.named_member(integration, &self.inner.reader).await.told()?;
+        let link = found.and_then(|member| member.link);
         let reader = Reader {
             name: self.inner.reader.clone(),
             open_ids: link.map(|link| link.open_id).into_iter().collect(),

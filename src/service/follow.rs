@@ -8,7 +8,7 @@ use crate::{
         room::Seam,
         time::Timestamp,
     },
-    store::{Change, ChangeKind, Watch},
+    store::{Anchor, Change, ChangeKind, Watch},
 };
 
 use super::{
@@ -103,8 +103,22 @@ impl Follow {
     /// # Errors
     /// The store's; asking again is sound.
     pub async fn next(&mut self) -> Answer<FeedBatch> {
+        self.next_as(|| Wish::Everything).await
+    }
+
+    /// The same for a screen: of the messages, those of the room that `open` names alone, and of these the
+    /// newest `most` where there are more. A flood is not read back from the store for nobody to see. `open`
+    /// is asked once the changes are known, so that nothing of a room opened meanwhile falls between two.
+    ///
+    /// # Errors
+    /// The store's; asking again is sound.
+    pub async fn next_for(&mut self, open: impl Fn() -> Option<ChatId>, most: u32) -> Answer<FeedBatch> {
+        self.next_as(|| Wish::Screen { room: open(), most }).await
+    }
+
+    async fn next_as(&mut self, wish: impl Fn() -> Wish) -> Answer<FeedBatch> {
         loop {
-            let batch = self.collect().await?;
+            let batch = self.collect(&wish).await?;
             self.cursor = batch.cursor;
             if !batch.is_empty() {
                 return Ok(batch);
@@ -113,7 +127,7 @@ impl Follow {
         }
     }
 
-    async fn collect(&mut self) -> Answer<FeedBatch> {
+    async fn collect(&mut self, wish: &impl Fn() -> Wish) -> Answer<FeedBatch> {
         if self.is_other_store().await? {
             let cursor = self.deck.head().await?;
             return Ok(FeedBatch { cursor, reload: true, ..FeedBatch::default() });
@@ -125,7 +139,7 @@ impl Follow {
                 return Ok(FeedBatch { cursor, ..FeedBatch::default() });
             };
             let end = last.seq;
-            let batch = self.deck.batch_of(changes, cursor, end).await?;
+            let batch = self.deck.batch_of(changes, cursor, end, &wish()).await?;
             if !batch.is_empty() {
                 return Ok(batch);
             }
@@ -150,24 +164,46 @@ impl Follow {
     }
 }
 
+/// Which messages are wanted with their text.
+enum Wish {
+    Everything,
+    Screen { room: Option<ChatId>, most: u32 },
+}
+
+impl Wish {
+    fn takes(&self, chat: Option<&ChatId>) -> bool {
+        match self {
+            Self::Everything => true,
+            Self::Screen { room, .. } => room.is_some() && chat == room.as_ref(),
+        }
+    }
+}
+
 /// What a window of changes is about, each thing once.
 #[derive(Default)]
 struct Wanted {
     messages: Vec<MessageId>,
-    rooms: Vec<ChatId>,
     outgoing: Vec<String>,
     seams: Vec<ChatId>,
     members: Vec<MemberId>,
 }
 
 impl Deck {
-    async fn batch_of(&self, changes: Vec<Change>, after: Seq, end: Seq) -> Answer<FeedBatch> {
+    async fn batch_of(&self, changes: Vec<Change>, after: Seq, end: Seq, wish: &Wish) -> Answer<FeedBatch> {
         let mut batch = FeedBatch { cursor: end, ..FeedBatch::default() };
         let mut wanted = Wanted::default();
         for change in changes {
             match change.what {
-                ChangeKind::Message => wanted.messages.extend(change.key.parse::<MessageId>()),
-                ChangeKind::Room => wanted.rooms.extend(change.key.parse::<ChatId>()),
+                ChangeKind::Message => {
+                    if wish.takes(change.chat_id.as_ref()) {
+                        wanted.messages.extend(change.key.parse::<MessageId>());
+                    }
+                    // A flood names the same room again and again.
+                    if change.chat_id.as_ref() != batch.rooms.last() {
+                        batch.rooms.extend(change.chat_id);
+                    }
+                }
+                ChangeKind::Room => batch.facts.extend(change.key.parse::<ChatId>()),
                 ChangeKind::Outgoing => wanted.outgoing.push(change.key),
                 ChangeKind::Seam => wanted.seams.extend(change.chat_id),
                 ChangeKind::Member => {
@@ -184,29 +220,49 @@ impl Deck {
         if !wanted.members.is_empty() {
             self.touch_members(wanted.members).await;
         }
-        self.load(&mut batch, wanted.messages, wanted.outgoing, &wanted.seams, after).await?;
-        batch.rooms = wanted.rooms;
-        batch.rooms.extend(batch.messages.iter().map(|message| message.body.chat_id.clone()));
+        wanted.messages.sort();
+        wanted.messages.dedup();
+        self.load_messages(&mut batch, &wanted.messages, after, wish).await?;
+        self.load_rest(&mut batch, wanted.outgoing, &wanted.seams, after).await?;
+        batch.rooms.extend(batch.facts.iter().cloned());
         batch.rooms.sort();
         batch.rooms.dedup();
         Ok(batch)
     }
 
-    async fn load(
+    async fn load_messages(
         &self,
         batch: &mut FeedBatch,
-        mut messages: Vec<MessageId>,
+        ids: &[MessageId],
+        after: Seq,
+        wish: &Wish,
+    ) -> Answer<()> {
+        let store = &self.inner.store;
+        batch.messages = match wish {
+            // By time: what is the newest of the batch may have been learned before the rest.
+            Wish::Screen { room: Some(room), most } if u32::try_from(ids.len()).is_ok_and(|n| n > *most) => {
+                let mut newest = store.history(room, &Anchor::Latest, *most).await.told()?;
+                newest.retain(|message| message.seq > after && message.seq <= batch.cursor);
+                let left_out = u64::try_from(ids.len().saturating_sub(newest.len())).unwrap_or(u64::MAX);
+                batch.left_out = Some((room.clone(), left_out));
+                newest
+            }
+            _ => store.messages(ids).await.told()?,
+        };
+        // What has changed again since comes with its own number, in a later batch.
+        batch.messages.retain(|message| message.seq <= batch.cursor);
+        batch.messages.sort_by_key(|message| message.seq);
+        Ok(())
+    }
+
+    async fn load_rest(
+        &self,
+        batch: &mut FeedBatch,
         mut outgoing: Vec<String>,
         seams: &[ChatId],
         after: Seq,
     ) -> Answer<()> {
         let store = &self.inner.store;
-        messages.sort();
-        messages.dedup();
-        batch.messages = store.messages(&messages).await.told()?;
-        // What has changed again since comes with its own number, in a later batch.
-        batch.messages.retain(|message| message.seq <= batch.cursor);
-        batch.messages.sort_by_key(|message| message.seq);
         outgoing.sort();
         outgoing.dedup();
         for uuid in outgoing {

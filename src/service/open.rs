@@ -118,7 +118,8 @@ impl Opening {
         let create = self.access == Access::Write;
         let options = StoreOptions { url, create, me: self.me.clone() };
         let store = Store::open(options, keys, self.clock.clone()).await.told()?;
-        let rows = permit::open_rows(&folder).await.told()?;
+        let ((), rows) = tokio::join!(store.warm_up(), permit::open_rows(&folder));
+        let rows = rows.told()?;
         let rules = MonthRules { limit: self.month_limit, zone: self.quota_zone, ..MonthRules::default() };
         Ok(Deck::open(DeckOptions {
             store,

@@ -371,8 +371,12 @@ pub struct FeedBatch {
     pub reload: bool,
     /// Messages new or changed, in the order of their `seq`.
     pub messages: Vec<Message>,
-    /// Rooms whose list row has changed.
+    /// Of which room how many messages are not handed over: more came than a screen has use for.
+    pub left_out: Option<(ChatId, u64)>,
+    /// Rooms whose list row has changed: by a message, or by their facts.
     pub rooms: Vec<ChatId>,
+    /// Of these, the rooms whose facts or members have changed.
+    pub facts: Vec<ChatId>,
     /// Seams.
     pub seams: Vec<Seam>,
     /// Own messages whose state has changed.
