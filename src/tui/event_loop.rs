@@ -1,6 +1,7 @@
 //! The loop: sleeps until something happens, lets the model change, draws when it did.
 
 use std::{
+    collections::HashSet,
     path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
@@ -27,7 +28,7 @@ use super::{
 use crate::{
     app::{
         action::Action,
-        effect::{Effect, EffectSink, TerminalEffect},
+        effect::{Effect, EffectId, EffectSink, TerminalEffect},
         event::{CopyOutcome, Event, Size},
         keymap::Keymap,
         model::Model,
@@ -105,6 +106,8 @@ pub async fn run(
     model.size = Size { columns: size.width, rows: size.height };
     let console = Console {
         pacer: Pacer::new(options.peer_frames),
+        cause: Cause::Person,
+        awaited: HashSet::new(),
         screen: Screen::new(size),
         drawn_rev: None,
         wake_at: None,
@@ -156,6 +159,10 @@ struct Console<S> {
     screen: Screen,
     theme: Theme,
     pacer: Pacer,
+    /// Who caused what is being handled.
+    cause: Cause,
+    /// Effects whose answers a person waits for.
+    awaited: HashSet<EffectId>,
     drawn_rev: Option<u64>,
     wake_at: Option<Timestamp>,
     ending: Option<Ending>,
@@ -287,6 +294,11 @@ impl<S: EffectSink> Console<S> {
     }
 
     fn take(&mut self, event: Event, cause: Cause) {
+        // The answer to a key is as urgent as the key, and so is what it asks for in turn.
+        self.cause = match &event {
+            Event::Answered { id, .. } | Event::Failed { id, .. } if self.awaited.remove(id) => Cause::Person,
+            _ => cause,
+        };
         let now = self.clock.now();
         if self.model.now != now && !matches!(event, Event::Ticked(_)) {
             self.handle(Event::Ticked(now));
@@ -296,7 +308,7 @@ impl<S: EffectSink> Console<S> {
             self.handle(event);
         }
         if self.drawn_rev != Some(self.model.rev) {
-            self.pacer.want(cause);
+            self.pacer.want(self.cause);
         }
     }
 
@@ -310,7 +322,12 @@ impl<S: EffectSink> Console<S> {
         for effect in update(&mut self.model, action) {
             match effect {
                 Effect::Terminal(effect) => self.perform(effect),
-                ask @ Effect::Ask { .. } => self.sink.perform(ask),
+                Effect::Ask { id, ask } => {
+                    if self.cause == Cause::Person {
+                        self.awaited.insert(id);
+                    }
+                    self.sink.perform(Effect::Ask { id, ask });
+                }
             }
         }
     }
