@@ -19,6 +19,7 @@ mod link;
 mod login;
 mod member;
 mod message;
+mod naming;
 mod operation;
 mod outbox;
 pub mod permit;
