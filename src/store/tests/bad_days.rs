@@ -133,7 +133,8 @@ fn store_urls() {
 /// What was released is never edited: a changed migration needs a file of its own.
 #[test]
 fn migrations_are_append_only() {
-    let known = ["f9fa40b24c38610f", "6eeca7bd528cbe92", "66a43eea2ab71e46", "b615902650162f2a", "5d5a1d516bd59001"];
+    let known =
+        ["f9fa40b24c38610f", "6eeca7bd528cbe92", "66a43eea2ab71e46", "b615902650162f2a", "5d5a1d516bd59001"];
     let found: Vec<String> = super::super::sqlite::MIGRATIONS
         .iter()
         .map(|script| {
