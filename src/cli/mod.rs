@@ -51,11 +51,13 @@ pub async fn run(global: Global, command: Command) -> u8 {
     let patience = if is_serve { SERVE_END_PATIENCE } else { END_PATIENCE };
     let mut running = Box::pin(dispatch(global, command, cancel.clone()));
     let (result, signal) = tokio::select! {
-        result = &mut running => (result, None),
+        // Signals are listened for before the command does anything that they would have to mend.
+        biased;
         signal = signal::first() => {
             cancel.cancel();
-            (tokio::time::timeout(patience, running).await.unwrap_or(Ok(())), Some(signal))
+            (tokio::time::timeout(patience, &mut running).await.unwrap_or(Ok(())), Some(signal))
         }
+        result = &mut running => (result, None),
     };
     if let Err(error) = &result {
         // Nobody is left to tell when stderr is closed.

@@ -73,7 +73,7 @@ fn the_demo_streams_and_every_pane_opens() {
     terminal.type_keys("2");
     terminal.wait_text("All 320   Linked 279   Unlinked 41");
     terminal.type_keys("4");
-    terminal.wait_text("/ 10,000 calls  (counted here)");
+    terminal.wait_text("/ 10,000 calls  official figure, then counted");
     terminal.type_keys("5");
     terminal.wait_text("integration.war_room.enable");
     terminal.type_keys("1");

@@ -113,7 +113,9 @@ fn month(scene: &Scene<'_>, canvas: &mut Canvas<'_>, report: &QuotaReport) {
         QuotaSource::CountedHere => phrase("counted here", "本机统计"),
         QuotaSource::Official => phrase("official figure, then counted", "官方数字起计"),
     };
-    runs.push(Run::new(format!("  ({})", scene.t(source)), dim));
+    // The platform tells no program what a tenant may use: who set the figure is said with it.
+    let set = scene.t(phrase("limit set by quota.month_limit", "上限由 quota.month_limit 设定"));
+    runs.push(Run::new(format!("  {} · {set}", scene.t(source)), dim));
     canvas.runs(0, 0, w, &runs);
     if month.limit.is_some() {
         gauge::bar(canvas, (0, 1), w, (month.used, limit), bar, scene.s(Role::GaugeRest));
