@@ -214,3 +214,15 @@ async fn files_that_are_none_of_ours_are_refused() {
     let error = open_rows(folder.path()).await.err().unwrap();
     assert!(error.to_string().contains("ledger.db"), "{error}");
 }
+
+#[tokio::test]
+async fn the_file_is_for_those_who_may_write_in_its_folder() {
+    use std::os::unix::fs::PermissionsExt;
+    for (folder_mode, wanted) in [(0o700, 0o600), (0o770, 0o660)] {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(folder_mode)).unwrap();
+        drop(open_rows(folder.path()).await.unwrap());
+        let mode = std::fs::metadata(folder.path().join("ledger.db")).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, wanted, "{folder_mode:o}");
+    }
+}

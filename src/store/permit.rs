@@ -8,7 +8,7 @@
 mod sql;
 
 use std::{
-    fs::{self, OpenOptions},
+    fs,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -104,19 +104,9 @@ fn identity(path: &Path) -> std::io::Result<Identity> {
     fs::metadata(path).map(|_| Identity(0, 0))
 }
 
-/// Makes the file, so that a shared folder's umask decides who may write: the engine's own would not let a
-/// group.
-fn make(path: &Path) -> std::io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o660);
-    options.open(path).map(drop)
-}
-
 impl Open {
     async fn new(path: &Path) -> Result<Self, Trouble> {
-        make(path)?;
+        super::sqlite::make_beside(path)?;
         let options = SqliteConnectOptions::new()
             .filename(path)
             .journal_mode(SqliteJournalMode::Wal)

@@ -124,13 +124,20 @@ pub(super) fn make_file(path: &Path) -> Result<(), StoreError> {
     if !folder.exists() {
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(denied)?;
     }
-    let is_shared = std::fs::metadata(folder).map_err(denied)?.mode() & 0o020 != 0;
+    make_beside(path).map_err(denied)
+}
+
+/// Makes a file where there is none: for the group too where the group may write in its folder, else for the
+/// owner alone.
+pub(super) fn make_beside(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let is_shared = std::fs::metadata(folder)?.mode() & 0o020 != 0;
     let mode = if is_shared { 0o660 } else { 0o600 };
     match OpenOptions::new().write(true).create_new(true).mode(mode).open(path) {
         // The process's umask may have taken the group's bits away.
-        Ok(file) => file.set_permissions(PermissionsExt::from_mode(mode)).map_err(denied),
+        Ok(file) => file.set_permissions(PermissionsExt::from_mode(mode)),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(denied(error)),
+        Err(error) => Err(error),
     }
 }
 
