@@ -150,8 +150,10 @@ fn list(scene: &mut Scene<'_>, canvas: &mut Canvas<'_>, rows: u16) {
         (_, 70..) => 24,
         _ => 22,
     };
+    // A name that is cut names nobody; the phone stands below, too, for the one that is selected.
+    let name_cells = if canvas.width() >= 70 { 14 } else { 8 };
     let columns: [Column<'_>; 5] = [
-        table::left(scene.t(phrase("NAME", "姓名")), 8, 18, 0),
+        table::left(scene.t(phrase("NAME", "姓名")), name_cells, 18, 0),
         table::left(scene.t(phrase("EMAIL", "邮箱")), 18, 36, 2),
         table::left(scene.t(phrase("PHONE", "手机")), 13, 15, 3),
         table::left(scene.t(phrase("TEAM", "团队")), 10, 16, 4),
