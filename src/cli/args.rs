@@ -136,7 +136,7 @@ pub enum Command {
     ///
     /// People sign in at base_url/open-apis/authen/v1/authorize. With --webhook the URL is sent its challenge until
     /// it answers, then events and card callbacks go there, encrypted and signed. What the options do, a scenario
-    /// does by [app] redirect_urls, [oauth], [webhook] and [[fault]] on "push.*"; base_url/_sim/ steers the rest.
+    /// does by `[app] redirect_urls`, `[oauth]`, `[webhook]` and `[[fault]] on = "push.*"`; base_url/_sim/ steers the rest.
     Sim(SimArgs),
     /// Add, show, change and check integrations
     #[command(subcommand)]
@@ -400,7 +400,7 @@ pub enum LinkCommand {
     /// Make a link by which one member signs in and is linked, whatever account it is; good once, for a week
     ///
     /// For members whom the platform does not find by email or phone. Give it to that person alone. It begins
-    /// with [server] public_url, where `larkdeck serve` answers it.
+    /// with `[server] public_url`, where `larkdeck serve` answers it.
     Invite {
         /// An id, an email, or a part of a name that only one has
         #[arg(value_name = "MEMBER")]

@@ -100,6 +100,8 @@ impl Console {
         let mut command = CommandBuilder::new("bash");
         command.args([flag, &line]);
         command.env("TERM", "xterm-256color");
+        // A panic's message would scroll off the screen.
+        command.env("RUST_BACKTRACE", "0");
         let child = pair.slave.spawn_command(command).unwrap();
         let mut reader = pair.master.try_clone_reader().unwrap();
         let writer = pair.master.take_writer().unwrap();
