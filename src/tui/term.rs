@@ -147,9 +147,11 @@ impl Term {
             return Ok(false);
         }
         self.leave();
-        // The whole group first (`cargo run` waits in it), then this process, which catches SIGTSTP.
+        // The whole group first (`cargo run` waits in it), then this process, which catches SIGTSTP. Raised in
+        // this very thread: a stop of the process may begin in another one, while this one goes on and takes
+        // the terminal from the shell.
         _ = rustix::process::kill_current_process_group(Signal::TSTP);
-        _ = rustix::process::kill_process(rustix::process::getpid(), Signal::STOP);
+        _ = signal_hook::low_level::raise(Signal::STOP.as_raw());
         self.take()?;
         Ok(true)
     }
