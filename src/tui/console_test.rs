@@ -181,8 +181,9 @@ fn nothing_is_written_while_nothing_happens() {
     let console = Console::start(80, 24);
     console.shows("i to write");
     while console.bytes.recv_timeout(Duration::from_millis(300)).is_ok() {}
-    let idle: usize = console.bytes.recv_timeout(Duration::from_millis(700)).unwrap_or_default();
-    assert_eq!(idle, 0);
+    // The clock on screen may turn in between: once, as it does so once a minute.
+    let is_silent = || console.bytes.recv_timeout(Duration::from_millis(700)).is_err();
+    assert!(is_silent() || is_silent());
     console.signal(Signal::TERM);
     console.end();
 }

@@ -270,7 +270,8 @@ fn text_row(
         (_, "file" | "image" | "media" | "audio" | "folder" | "sticker") => scene.s(Role::Code),
         _ => scene.s(Role::Text),
     };
-    let body = message.text.as_str().get(range.clone()).unwrap_or_default();
+    // The space at which a line was broken hangs over its end: it is no reason to say that something is cut.
+    let body = message.text.as_str().get(range.clone()).unwrap_or_default().trim_end_matches(' ');
     // Cards stand out by a bar, so that their several lines are seen as one thing.
     if message.msg_type == "interactive" {
         line.text(x.saturating_sub(1), 0, "▍", scene.s(Role::Streaming));
