@@ -4,27 +4,28 @@
 //! the same machine and take their share of it. Every figure is printed next to the floor or the limit that was
 //! measured beside it; nothing is asserted but that nothing is lost and nothing is there twice.
 
+#[path = "../tests/common/deck.rs"]
+mod deck;
+
 use std::{
     hint::black_box,
     io::{BufRead as _, BufReader},
     path::Path,
     process::{Child, Command, Stdio},
-    sync::Arc,
     time::{Duration, Instant},
 };
 
 use larkdeck::{
     core::{
         ids::IntegrationId,
-        integration::{Holder, ImKind, LiveState, Receive},
+        integration::{LiveState, Receive},
         secret::Secret,
-        time::SystemClock,
     },
     feishu::event::{
         EventKeys, Signed,
         crypto::{CipherKey, event_signature},
     },
-    service::{Access, CheckMode, Deck, DeckSettings, IntegrationDraft, KeyOrigin, Opening},
+    service::{CheckMode, Deck, IntegrationDraft},
     sim::{Control, Scenario, Sim, SimOptions, Speech},
 };
 use serde_json::json;
@@ -125,7 +126,8 @@ async fn throughput(folder: &Path, events: usize, bare: f64) -> Result<(), Failu
     Ok(())
 }
 
-/// Every event by both ways, the webhook's in another order, all at once: each is stored once.
+/// Every event twice by webhook and twice by long connection, in another order each time, all at once: each is
+/// stored once.
 async fn both_ways(folder: &Path, events: usize) -> Result<(), Failure> {
     let sim = Sim::start(SimOptions::local(Scenario::still()?)).await?;
     let access = sim.access();
@@ -135,7 +137,7 @@ async fn both_ways(folder: &Path, events: usize) -> Result<(), Failure> {
     let gateway = Gateway::start(folder)?;
     let live = async {
         loop {
-            if deck.integration("bench").await?.live.state == LiveState::Live {
+            if deck.integration("ops").await?.live.state == LiveState::Live {
                 return Ok::<(), Failure>(());
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -145,39 +147,46 @@ async fn both_ways(folder: &Path, events: usize) -> Result<(), Failure> {
     let chat = control.chats().first().map(|chat| chat.0.clone()).ok_or("no chat")?;
     let path = format!("/i/{id}/event");
     let begun = Instant::now();
-    let mut said = Vec::new();
-    let mut dice = 7_u64;
-    while said.len() < events {
-        let mut ids = say(&control, &chat, 500)?;
-        // Half of the webhook's copies go now, in another order; the other half comes long after.
-        said.append(&mut ids);
-        let from = said.len().saturating_sub(2_000);
-        shuffle(said.get_mut(from..).unwrap_or_default(), &mut dice);
-        let copies: Vec<String> = said.iter().rev().take(250).cloned().collect();
-        push(&gateway, &path, &chat, &copies).await?;
-    }
-    shuffle(&mut said, &mut dice);
-    push(&gateway, &path, &chat, &said).await?;
-    let all = async {
-        loop {
-            let stored = deck.history(&chat.parse()?, None, 0).await?.len();
-            if stored >= events {
-                return Ok::<usize, Failure>(stored);
-            }
-            tokio::time::sleep(Duration::from_millis(200)).await;
+    let (mut repeats, mut copies, mut dice) = (Vec::new(), Vec::new(), 7_u64);
+    let (mut said, mut by_webhook, mut by_connection) = (0, 0, 0);
+    while said < events || !copies.is_empty() {
+        // The first push by long connection leaves with the saying itself.
+        let ids = say(&control, &chat, 500.min(events - said))?;
+        said += ids.len();
+        by_connection += ids.len();
+        copies.extend(ids.iter().cloned());
+        copies.extend(ids.iter().cloned());
+        repeats.extend(ids);
+        // Half of what is owed goes now and the other half later: some copies come thousands of events after.
+        for id in draw(&mut repeats, &mut dice, said == events) {
+            control.repeat(&id)?;
+            by_connection += 1;
         }
-    };
-    let stored = tokio::time::timeout(Duration::from_secs(120), all).await??;
+        let now = draw(&mut copies, &mut dice, said == events);
+        by_webhook += now.len();
+        push(&gateway, &path, &chat, &now).await?;
+    }
+    if !control.wait_acked(Duration::from_secs(120)).await {
+        return Err("not every push by long connection was acknowledged".into());
+    }
+    let took = begun.elapsed().as_secs_f64();
+    let stored = deck.history(&chat.parse()?, None, 0).await?.len();
     line(
-        &format!("{events} events, each by both ways, shuffled"),
-        &format!("{stored} stored"),
-        &format!("in {:.1} s", begun.elapsed().as_secs_f64()),
+        &format!("{events} events, each twice by both ways, shuffled"),
+        &format!("{stored} stored once"),
+        &format!("of {by_connection} pushes by long connection, {by_webhook} by webhook; {took:.1} s"),
     );
-    if stored != events {
+    if stored != events || by_connection != events * 2 || by_webhook != events * 2 {
         return Err(format!("{stored} of {events} events are stored").into());
     }
     deck.shut().await;
     Ok(())
+}
+
+/// Shuffles what is owed and takes half of it, or all.
+fn draw(owed: &mut Vec<String>, dice: &mut u64, is_last: bool) -> Vec<String> {
+    shuffle(owed, dice);
+    owed.split_off(if is_last { 0 } else { owed.len() / 2 })
 }
 
 fn say(control: &Control, chat: &str, count: usize) -> Result<Vec<String>, Failure> {
@@ -361,18 +370,7 @@ fn challenge(number: u64) -> String {
 }
 
 async fn open(folder: &Path) -> Result<Deck, Failure> {
-    let opening = Opening {
-        store_url: format!("sqlite:{}", folder.join("larkdeck.db").display()),
-        key: KeyOrigin::File(folder.join("key")),
-        month_limit: None,
-        quota_zone: jiff::tz::TimeZone::UTC,
-        me: Holder { user: "bench".into(), host: "bench".into(), pid: std::process::id() },
-        reader: "bench".into(),
-        settings: DeckSettings::default(),
-        access: Access::Write,
-        clock: Arc::new(SystemClock),
-    };
-    opening.open().await.map_err(|fault| fault.message.into())
+    deck::opening(folder, "bench").open().await.map_err(|fault| fault.message.into())
 }
 
 async fn add(
@@ -382,14 +380,9 @@ async fn add(
     receive: Receive,
 ) -> Result<IntegrationId, Failure> {
     let draft = IntegrationDraft {
-        name: "bench".into(),
-        kind: ImKind::Feishu,
-        app_id: Some(app.0.into()),
-        base_url: Some(base_url.into()),
-        app_secret: Some(Secret::new(app.1)),
         encrypt_key: Some(Secret::new(KEY)),
         verification_token: Some(Secret::new(TOKEN)),
-        receive,
+        ..deck::draft(base_url, app.0, app.1, receive)
     };
     let view = deck.add_integration(draft, CheckMode::NoCheck).await.map_err(|fault| fault.message)?;
     Ok(view.integration.id)

@@ -5,19 +5,17 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::cast_precision_loss, missing_docs)]
 
+#[path = "../tests/common/deck.rs"]
+mod deck;
+
 use std::{
     path::Path,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
 use larkdeck::{
-    core::{
-        integration::{Holder, ImKind, Receive},
-        secret::Secret,
-        time::SystemClock,
-    },
-    service::{Access, CheckMode, Deck, DeckSettings, IntegrationDraft, KeyOrigin, LinkScope, Opening},
+    core::{ids::IntegrationId, integration::Receive},
+    service::{Deck, KeyOrigin, LinkScope, Opening},
     sim::{LatencyPlan, Scenario, Sim, SimOptions},
 };
 use rustix::time::{ClockId, clock_gettime};
@@ -56,33 +54,10 @@ impl Platform {
     }
 }
 
-async fn open(folder: &Path, sim: &Sim) -> (Deck, larkdeck::core::ids::IntegrationId) {
-    let deck = Opening {
-        store_url: format!("sqlite:{}", folder.join("larkdeck.db").display()),
-        key: KeyOrigin::Ephemeral,
-        month_limit: None,
-        quota_zone: jiff::tz::TimeZone::UTC,
-        me: Holder { user: "bench".into(), host: "bench".into(), pid: std::process::id() },
-        reader: "bench@bench".into(),
-        settings: DeckSettings::default(),
-        access: Access::Write,
-        clock: Arc::new(SystemClock),
-    }
-    .open()
-    .await
-    .unwrap();
-    let access = sim.access();
-    let draft = IntegrationDraft {
-        name: "ops".into(),
-        kind: ImKind::Feishu,
-        app_id: Some(access.app_id.clone()),
-        base_url: Some(access.base_url.clone()),
-        app_secret: Some(Secret::new(access.app_secret.clone())),
-        encrypt_key: None,
-        verification_token: None,
-        receive: Receive::LongConnection,
-    };
-    let integration = deck.add_integration(draft, CheckMode::Check).await.unwrap().integration.id;
+async fn open(folder: &Path, sim: &Sim) -> (Deck, IntegrationId) {
+    let opening = Opening { key: KeyOrigin::Ephemeral, ..deck::opening(folder, "bench") };
+    let deck = opening.open().await.unwrap();
+    let integration = deck::connect(&deck, sim.access(), Receive::LongConnection).await;
     deck.import_members(sim.control().members_csv().as_bytes(), false).await.unwrap();
     (deck, integration)
 }

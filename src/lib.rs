@@ -5,6 +5,10 @@
 //! is what larkdeck does, without a screen; `app` is the console's state machine, `tui` draws it and
 //! `runtime` carries out what it asks for; `cli` is the same for scripts; `server` answers the platform and browsers; `sim` is a platform to test on.
 
+// What tests begin with is compiled into those of the library too, and names it as the others do.
+#[cfg(test)]
+extern crate self as larkdeck;
+
 pub mod app;
 pub mod cli;
 pub mod config;

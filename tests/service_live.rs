@@ -7,47 +7,31 @@
     clippy::indexing_slicing,
     reason = "a test fails by panicking"
 )]
+#![allow(unreachable_pub, reason = "its modules are its own")]
 
-use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
+mod common;
+
+use std::collections::BTreeSet;
+
+use common::{
+    PATIENCE,
+    deck::{self, open},
+};
 
 use larkdeck::{
     core::{
         ids::{ChatId, IntegrationId, Seq},
-        integration::{Holder, ImKind, LiveState, Receive},
+        integration::{LiveState, Receive},
         member::{Filter, Reason},
         message::{NewMessage, Sender, SenderKind, Via},
-        secret::Secret,
-        time::{SystemClock, Timestamp},
+        time::Timestamp,
     },
-    service::{
-        Access, CheckMode, Deck, DeckSettings, Draft, IntegrationDraft, KeyOrigin, LinkOutcome, LinkScope,
-        LiveMode, MemberQuery, Opening,
-    },
+    service::{Access, Deck, Draft, LinkOutcome, LinkScope, LiveMode, MemberQuery},
     sim::{Control, Scenario, Sim, SimOptions, Speech},
     store::{Incoming, IngestItem},
 };
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-
-const PATIENCE: Duration = Duration::from_secs(60);
-
-async fn open(folder: &Path, user: &str) -> Deck {
-    let me = Holder { user: user.into(), host: "test".into(), pid: std::process::id() };
-    Opening {
-        store_url: format!("sqlite:{}", folder.join("larkdeck.db").display()),
-        key: KeyOrigin::File(folder.join("key")),
-        month_limit: None,
-        quota_zone: jiff::tz::TimeZone::UTC,
-        me,
-        reader: format!("{user}@test"),
-        settings: DeckSettings::default(),
-        access: Access::Write,
-        clock: Arc::new(SystemClock),
-    }
-    .open()
-    .await
-    .unwrap()
-}
 
 async fn platform() -> (Sim, Control, ChatId) {
     let sim = Sim::start(SimOptions::local(Scenario::still().unwrap())).await.unwrap();
@@ -57,18 +41,7 @@ async fn platform() -> (Sim, Control, ChatId) {
 }
 
 async fn connect(deck: &Deck, sim: &Sim) -> IntegrationId {
-    let access = sim.access();
-    let draft = IntegrationDraft {
-        name: "ops".into(),
-        kind: ImKind::Feishu,
-        app_id: Some(access.app_id.clone()),
-        base_url: Some(access.base_url.clone()),
-        app_secret: Some(Secret::new(access.app_secret.clone())),
-        encrypt_key: None,
-        verification_token: None,
-        receive: Receive::LongConnection,
-    };
-    deck.add_integration(draft, CheckMode::Check).await.unwrap().integration.id
+    deck::connect(deck, sim.access(), Receive::LongConnection).await
 }
 
 async fn link_all(deck: &Deck, integration: &IntegrationId) -> larkdeck::service::LinkSummary {

@@ -192,7 +192,7 @@ async fn a_url_is_set_only_when_it_answers_its_challenge() {
     assert_eq!(push.body["token"], desk.access.verification_token.as_str());
     assert_eq!(push.header("content-type"), "application/json; charset=utf-8");
     assert_eq!(push.header("x-lark-signature"), "", "challenges are not signed unless the scenario says so");
-    for bad in ["https://h/x", "nonsense"] {
+    for bad in ["https://h/x", "ftp://127.0.0.1/x", "nonsense"] {
         let plan = WebhookPlan { url: bad.to_owned(), ..plan.clone() };
         assert!(control.set_webhook("", plan).await.is_err(), "{bad}");
     }

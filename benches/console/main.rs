@@ -17,6 +17,8 @@
 )]
 
 mod bed;
+#[path = "../../tests/common/deck.rs"]
+mod deck;
 mod flood;
 mod keys;
 mod report;

@@ -1,17 +1,15 @@
 //! Search over 100,000 members: the answer alone, and from the key to the frame that shows it.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use super::{
     bed::{Bed, WIDE, people},
+    deck,
     report::{self, line, ms, p50_p99, share},
 };
 use larkdeck::{
-    core::{integration::Holder, member::Filter, time::SystemClock},
-    service::{Access, DeckSettings, KeyOrigin, MemberQuery, Opening},
+    core::member::Filter,
+    service::{Access, KeyOrigin, MemberQuery, Opening},
 };
 
 const MEMBERS: usize = 100_000;
@@ -71,17 +69,11 @@ fn plain(texts: &[String], query: &str) -> (Duration, usize) {
 }
 
 fn answers(bed: &Bed, queries: &[&str], hits: &[usize]) -> Vec<Duration> {
-    let me = Holder { user: "bench".to_owned(), host: "here".to_owned(), pid: std::process::id() };
     let opening = Opening {
         store_url: format!("sqlite:{}", bed.path("data/larkdeck/larkdeck.db").display()),
         key: KeyOrigin::File(bed.path("config/larkdeck/key")),
-        month_limit: None,
-        quota_zone: larkdeck::config::Zone::shanghai().tz().clone(),
-        reader: me.to_string(),
-        me,
-        settings: DeckSettings::default(),
         access: Access::ReadOnly,
-        clock: Arc::new(SystemClock),
+        ..deck::opening(&bed.path("data"), "bench")
     };
     bed.runtime.block_on(async {
         let deck = opening.open().await.unwrap();

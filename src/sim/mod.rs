@@ -20,6 +20,7 @@ mod fault;
 mod http;
 mod hub;
 mod life;
+mod loopback;
 mod oauth;
 mod people;
 mod post;

@@ -8,10 +8,16 @@ use hyper::{
     header::{CONNECTION, CONTENT_TYPE, HOST, HeaderValue, USER_AGENT},
 };
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+};
 use url::Url;
 
-use super::http::{Body, collect};
+use super::{
+    http::{Body, collect},
+    loopback,
+};
 
 /// The platform waits no longer for a TCP connection.
 const CONNECT: Duration = Duration::from_secs(2);
@@ -43,10 +49,18 @@ pub(super) struct Answer {
     pub(super) body: Bytes,
 }
 
-/// A URL that the platform can post to: the simulator speaks HTTP without TLS.
+/// What [`target`] takes, in words.
+pub(super) const TARGETS: &str = "an http:// URL, nor an https:// URL of this machine";
+
+/// A URL that the simulator can post to: without TLS, or on this machine, where certificates are not checked.
 pub(super) fn target(text: &str) -> Option<Url> {
     let url = Url::parse(text).ok()?;
-    (url.scheme() == "http" && url.host_str().is_some()).then_some(url)
+    let is_fit = match url.scheme() {
+        "http" => url.host_str().is_some(),
+        "https" => loopback::is_here(&url),
+        _ => false,
+    };
+    is_fit.then_some(url)
 }
 
 /// Posts JSON; all of it, answer included, within `patience`. Redirects are not followed.
@@ -70,12 +84,23 @@ async fn exchange(url: &Url, headers: &[(&'static str, String)], body: Bytes) ->
         .map_err(|_| NoAnswer::NoConnection)?
         .map_err(|_| NoAnswer::NoConnection)?;
     let _ = stream.set_nodelay(true);
+    let request = request(url, host, headers, body).ok_or(NoAnswer::Broken)?;
+    if url.scheme() == "https" {
+        speak(loopback::connect(stream, bare).await.ok_or(NoAnswer::NoConnection)?, request).await
+    } else {
+        speak(stream, request).await
+    }
+}
+
+async fn speak<S>(stream: S, request: Request<Body>) -> Result<Answer, NoAnswer>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
     let (mut sender, connection) = hyper::client::conn::http1::Builder::new()
         .title_case_headers(true)
         .handshake(TokioIo::new(stream))
         .await
         .map_err(|_| NoAnswer::Broken)?;
-    let request = request(url, host, headers, body).ok_or(NoAnswer::Broken)?;
     let answer = async move {
         let response = sender.send_request(request).await.map_err(|_| NoAnswer::Broken)?;
         let status = response.status().as_u16();

@@ -82,7 +82,7 @@ impl WebhookPlan {
     /// Why it does not fit together.
     pub(super) fn flaw(&self) -> Option<String> {
         if let Some(url) = self.urls().into_iter().find(|url| post::target(url).is_none()) {
-            return Some(format!("webhook: {url:?} is not an http:// URL"));
+            return Some(format!("webhook: {url:?} is not {}", post::TARGETS));
         }
         let goes_nowhere = self.mode != Way::LongConnection && self.urls().is_empty();
         goes_nowhere.then(|| "webhook.mode asks for a webhook, and there is no URL".to_owned())
@@ -223,7 +223,7 @@ impl Shared {
     async fn verify(&self, app: usize, url: &str) -> Result<(), String> {
         let sent = self.peek(|world| world.challenge_letter(app, url));
         let (letter, challenge) = sent.ok_or_else(|| "there is no such app".to_owned())?;
-        let target = post::target(url).ok_or_else(|| "it is not an http:// URL".to_owned())?;
+        let target = post::target(url).ok_or_else(|| format!("it is not {}", post::TARGETS))?;
         let patience = self.peek(|world| {
             Duration::from_millis(world.apps.get(app).map_or(1000, |it| it.door.plan.challenge_ms))
         });

@@ -1,6 +1,7 @@
 //! What the tests of the built program share: a home of its own for each, and a simulator beside it.
 #![allow(dead_code, reason = "each test binary uses its part")]
 
+pub mod deck;
 pub mod http;
 
 use std::{

@@ -135,8 +135,10 @@ impl Intake {
                 Incoming::Reaction { message_id, emoji, operator: operator.id, added: is_added }
             }
             Event::CardAction(action) => {
-                // The old callback has no id of its own; its token is of this press alone.
-                event_id = event_id.or_else(|| Some(format!("card/{}", action.token)));
+                // The old callback has no id of its own, and a press may be told by both: its token is its own.
+                if !action.token.is_empty() {
+                    event_id = Some(id_of_press(&action));
+                }
                 press = Some(action);
                 Incoming::Seen
             }
@@ -218,6 +220,13 @@ impl Intake {
         let war = rooms.iter().filter(|room| room.kind == RoomKind::WarRoom).map(|room| room.chat_id.clone());
         *lock(&self.war_rooms) = (Some(self.deck.inner.clock.instant()), war.collect());
     }
+}
+
+/// The same for the new callback and the old one.
+fn id_of_press(action: &event::CardAction) -> String {
+    let card = action.message_id.as_ref().map_or("", |id| id.as_str());
+    let presser = action.operator.as_ref().map_or("", |id| id.as_str());
+    format!("card/{}/{card}/{presser}", action.token)
 }
 
 /// What has to be done after an event, once it is committed.

@@ -1,5 +1,8 @@
 //! A room that was disbanded without a word is found, by one call, once it is silent for longer than usual.
 
+#[path = "../../../tests/common/deck.rs"]
+mod deck;
+
 use std::{
     sync::{Arc, Mutex},
     time::{Duration, Instant},
@@ -8,7 +11,7 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    super::{Access, CheckMode, Deck, DeckSettings, IntegrationDraft, KeyOrigin, Opening, deck::lock},
+    super::{KeyOrigin, Opening, deck::lock},
     fill::Filler,
     intake::Intake,
     lease::Held,
@@ -18,9 +21,8 @@ use super::{
 use crate::{
     core::{
         ids::ChatId,
-        integration::{Holder, ImKind, Receive},
+        integration::Receive,
         room::RoomStatus,
-        secret::Secret,
         time::{Clock, SystemClock, Timestamp},
     },
     sim::{Scenario, Sim, SimOptions, Speech},
@@ -39,21 +41,6 @@ impl Clock for Ahead {
     }
 }
 
-async fn open(folder: &std::path::Path, clock: Arc<Ahead>) -> Deck {
-    let opening = Opening {
-        store_url: format!("sqlite:{}", folder.join("larkdeck.db").display()),
-        key: KeyOrigin::Ephemeral,
-        month_limit: None,
-        quota_zone: jiff::tz::TimeZone::UTC,
-        me: Holder { user: "ann".into(), host: "test".into(), pid: 1 },
-        reader: "ann@test".into(),
-        settings: DeckSettings::default(),
-        access: Access::Write,
-        clock,
-    };
-    opening.open().await.unwrap()
-}
-
 #[tokio::test]
 async fn a_room_disbanded_without_a_word_is_found_when_it_falls_silent() {
     let sim = Sim::start(SimOptions::local(Scenario::still().unwrap())).await.unwrap();
@@ -61,18 +48,10 @@ async fn a_room_disbanded_without_a_word_is_found_when_it_falls_silent() {
     let chat: ChatId = control.chats()[0].0.parse().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let clock = Arc::new(Ahead::default());
-    let deck = open(folder.path(), clock.clone()).await;
-    let draft = IntegrationDraft {
-        name: "ops".into(),
-        kind: ImKind::Feishu,
-        app_id: Some(access.app_id.clone()),
-        base_url: Some(access.base_url.clone()),
-        app_secret: Some(Secret::new(access.app_secret.clone())),
-        encrypt_key: None,
-        verification_token: None,
-        receive: Receive::LongConnection,
-    };
-    let id = deck.add_integration(draft, CheckMode::Check).await.unwrap().integration.id;
+    let opening =
+        Opening { key: KeyOrigin::Ephemeral, clock: clock.clone(), ..deck::opening(folder.path(), "ann") };
+    let deck = opening.open().await.unwrap();
+    let id = deck::connect(&deck, access, Receive::LongConnection).await;
     deck.refresh_rooms(&id).await.unwrap();
     for text in ["one", "two", "three"] {
         control.say(&Speech { chat: chat.to_string(), text: text.into(), ..Speech::default() }).unwrap();
