@@ -201,6 +201,10 @@ reasons! {
     /// The account belongs to another member.
     AlreadyLinked "already_linked" Admin ["account linked to another member" "账号已绑定其他成员"]
         ["Unlink the other member first, or correct the contact data." "请先解绑另一成员，或更正联系方式。"];
+    /// The member took the link away, on the page. Only a login, or an admin who names the member, links again.
+    OptedOut "opted_out" Member ["unlinked by the member" "成员自行解除绑定"]
+        ["The member signs in again: Workspace → the app → Open App. One-click linking leaves the member out; link the member by name if the member agrees."
+         "请成员在工作台打开该应用重新登录。一键绑定会跳过该成员；成员同意后可单独绑定。"];
     /// A rate limit stood in the way.
     RateLimited "rate_limited" Wait ["rate limited" "被限流"]
         ["Run linking again in a minute." "请一分钟后再次执行绑定。"];

@@ -488,14 +488,15 @@ async fn write_chunk(tx: &mut Tx<'_>, members: Writes) -> Result<Option<Seq>, St
 }
 
 async fn update(tx: &mut Tx<'_>, id: &MemberId, member: &Stored, seq: Seq) -> Result<(), StoreError> {
-    // New contact data may link: the old reason says nothing any more.
+    // New contact data may link: the old reason says nothing any more, unless it is the member's own will.
     q("update member_link set reason = null, looked_up_at = null, seq = $4 where member_id = $1
-        and open_id is null and reason is not null and exists (select 1 from member m where m.id = $1
+        and open_id is null and reason is not null and reason <> $5 and exists (select 1 from member m where m.id = $1
         and (coalesce(m.email_key, '') <> coalesce($2, '') or coalesce(m.phone, '') <> coalesce($3, '')))")
     .bind(id)
     .bind(member.email.as_deref().map(email_key))
     .bind(member.phone.as_deref())
     .bind(seq)
+    .bind(Reason::OptedOut.code())
     .run(tx)
     .await?;
     q("update member set name = $2, email = $3, email_key = $4, phone = $5, team = $6, seq = $7, packed = $8

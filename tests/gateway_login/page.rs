@@ -1,6 +1,11 @@
 //! What the page's forms do.
 
-use larkdeck::service::{Access, CheckMode, IntegrationEdit};
+use larkdeck::{
+    core::member::{LinkOrigin, Reason},
+    service::{Access, CheckMode, IntegrationEdit, LinkOutcome, LinkScope, MemberEdit},
+};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     browser::{Browser, assert_page, csrf},
@@ -98,4 +103,36 @@ async fn a_renamed_integration_keeps_its_urls_and_sessions() {
     place.deck.remove_integration(&place.integration).await.unwrap();
     let gone = http::request(&place.listening, "GET", &place.page(), &[("accept-language", "zh")], b"");
     assert_page(&gone, 404, "页面不存在");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_unlinked_oneself_is_linked_by_a_login_or_by_name_alone() {
+    let place = Place::telling().await;
+    let wang = place.add("Wang Wei", Some(WANG_EMAIL), None).await;
+    let out = async || {
+        let mut browser = Browser::default();
+        let token = csrf(&browser.sign_in(&place));
+        browser.request(&place, "POST", &format!("{}unlink", place.page()), &format!("csrf={token}"));
+        assert_eq!(place.member(&wang).await.reason, Some(Reason::OptedOut));
+    };
+    let link = async |scope: LinkScope| {
+        let plan = place.deck.plan_link(&place.integration, scope).await.unwrap();
+        let (progress, _looked_at) = mpsc::channel(8);
+        place.deck.run_link(plan, progress, CancellationToken::new()).await.unwrap()
+    };
+    out().await;
+    let summary = link(LinkScope::Unlinked).await;
+    assert_eq!((summary.calls, summary.linked), (0, 0), "nothing is spent on whoever wanted out");
+    assert_eq!(summary.results[0].outcome, LinkOutcome::Unlinked(Reason::OptedOut));
+    // Another address in the roster is no change of mind.
+    let (_, phone) = place.contact(WANG);
+    let edit = MemberEdit { phone: Some(phone), ..MemberEdit::default() };
+    place.deck.edit_member(&wang, edit).await.unwrap();
+    assert_eq!(link(LinkScope::Unlinked).await.linked, 0);
+
+    assert_eq!(link(LinkScope::Members(vec![wang.clone()])).await.linked, 1);
+    assert_eq!(place.member(&wang).await.reason, None);
+    out().await;
+    assert_page(&Browser::default().sign_in(&place), 200, "You are linked");
+    assert_eq!(place.member(&wang).await.link.unwrap().origin, LinkOrigin::Login);
 }

@@ -175,8 +175,8 @@ fn unlink(look: &Look<'_>, csrf: &str) -> Markup {
             div {
                 p {
                     (phrase(
-                        "From then on nothing that {} has for you reaches you in {}. It is recorded; you can link again here at any time.",
-                        "解除后，“{}”的消息将无法通过{}送达你。此操作会被记录；你可以随时在此重新关联。",
+                        "From then on nothing that {} has for you reaches you in {}. It is recorded, and nobody links you again without asking; you can do so here at any time.",
+                        "解除后，“{}”的消息将无法通过{}送达你。此操作会被记录，系统不会再自动关联；你可以随时在此重新关联。",
                     ).fill(look.lang, &[&look.integration(), &look.platform()]))
                 }
                 form method="post" action="unlink" {

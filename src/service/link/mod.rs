@@ -46,20 +46,23 @@ fn note_key(integration: &IntegrationId) -> String {
 
 impl Deck {
     /// Who would be asked about, by which key, in how many calls. Spends nothing. Members that a linking
-    /// cut short has already had an answer for are not asked about again.
+    /// cut short has already had an answer for are not asked about again, and who took the own link away is
+    /// left out unless named.
     ///
     /// # Errors
     /// NotFound for a member, no app, or the store's.
     pub async fn plan_link(&self, integration: &IntegrationId, scope: LinkScope) -> Answer<LinkPlan> {
         self.app_of(integration).await?;
-        let (ids, cut_short) = match scope {
-            LinkScope::Unlinked => (self.unlinked(integration).await?, self.cut_short(integration).await?),
-            LinkScope::Members(ids) => (ids, None),
+        let (ids, known) = match scope {
+            LinkScope::Unlinked => {
+                (self.unlinked(integration).await?, Known::Of(self.cut_short(integration).await?))
+            }
+            LinkScope::Members(ids) => (ids, Known::Nothing),
         };
         let (mut candidates, mut settled) = (Vec::new(), Vec::new());
         for chunk in ids.chunks(CHUNK) {
             for member in self.inner.store.members(integration, chunk).await.told()? {
-                match settled_outcome(&member, cut_short.as_ref()) {
+                match known.outcome(&member) {
                     Some(outcome) => settled.push(LinkResult { member: member.id, outcome }),
                     None => candidates.push(Candidate::of(&member)),
                 }
@@ -182,14 +185,33 @@ impl Deck {
     }
 }
 
-/// What is known of a member without asking: it is linked, or the run that was cut short has its answer.
-fn settled_outcome(member: &Member, cut_short: Option<&Running>) -> Option<LinkOutcome> {
-    if member.link.is_some() {
-        return Some(LinkOutcome::Unchanged);
+/// What need not be asked about.
+enum Known {
+    /// Everybody was named: all but those who are linked are asked about.
+    Nothing,
+    /// Nobody was named. The run that was cut short, if there is one, has its answers.
+    Of(Option<Running>),
+}
+
+impl Known {
+    /// What is known of a member without asking.
+    fn outcome(&self, member: &Member) -> Option<LinkOutcome> {
+        if member.link.is_some() {
+            return Some(LinkOutcome::Unchanged);
+        }
+        let Self::Of(cut_short) = self else { return None };
+        let reason = member.reason?;
+        let is_answer = match (reason, member.looked_up_at, cut_short) {
+            (Reason::OptedOut, ..) => true,
+            (
+                Reason::NotFound | Reason::ConflictTwoPeople | Reason::AlreadyLinked,
+                Some(at),
+                Some(running),
+            ) => at >= running.started_at,
+            _ => false,
+        };
+        is_answer.then_some(LinkOutcome::Unlinked(reason))
     }
-    let (reason, asked_at, running) = (member.reason?, member.looked_up_at?, cut_short?);
-    let is_answer = matches!(reason, Reason::NotFound | Reason::ConflictTwoPeople | Reason::AlreadyLinked);
-    (is_answer && asked_at >= running.started_at).then_some(LinkOutcome::Unlinked(reason))
 }
 
 #[cfg(test)]
@@ -209,11 +231,16 @@ mod tests {
             looked_up_at: at.map(Timestamp::from_ms),
         };
         let run = Running { batch: "b".into(), started_at: Timestamp::from_ms(100) };
-        let outcome = |reason, at| settled_outcome(&member(reason, at), Some(&run));
-        assert_eq!(outcome(Some(Reason::NotFound), Some(100)), Some(LinkOutcome::Unlinked(Reason::NotFound)));
-        assert_eq!(outcome(Some(Reason::NotFound), Some(99)), None);
-        assert_eq!(outcome(Some(Reason::RateLimited), Some(100)), None);
-        assert_eq!(outcome(None, None), None);
-        assert_eq!(settled_outcome(&member(Some(Reason::NotFound), Some(100)), None), None);
+        let resumed = Known::Of(Some(run));
+        let outcome = |known: &Known, reason, at| known.outcome(&member(reason, at));
+        let left = |reason| Some(LinkOutcome::Unlinked(reason));
+        assert_eq!(outcome(&resumed, Some(Reason::NotFound), Some(100)), left(Reason::NotFound));
+        assert_eq!(outcome(&resumed, Some(Reason::NotFound), Some(99)), None);
+        assert_eq!(outcome(&resumed, Some(Reason::RateLimited), Some(100)), None);
+        assert_eq!(outcome(&resumed, None, None), None);
+        assert_eq!(outcome(&Known::Of(None), Some(Reason::NotFound), Some(100)), None);
+        // Who wanted out is asked about by name alone.
+        assert_eq!(outcome(&Known::Of(None), Some(Reason::OptedOut), None), left(Reason::OptedOut));
+        assert_eq!(outcome(&Known::Nothing, Some(Reason::OptedOut), None), None);
     }
 }

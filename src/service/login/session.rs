@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::{
     core::{
         ids::IntegrationId,
-        member::LinkOrigin,
+        member::{LinkOrigin, Reason},
         operation::{NewOperation, OperationResult},
         secret::Secret,
         time::Timestamp,
@@ -106,7 +106,8 @@ impl Deck {
         Ok(FormEnd::Done)
     }
 
-    /// Takes the link of the account away, on request of the person who is signed in.
+    /// Takes the link of the account away, on request of the person who is signed in. One-click linking leaves
+    /// the member alone from then on.
     ///
     /// # Errors
     /// Read-only, or the store's.
@@ -126,8 +127,12 @@ impl Deck {
             return Ok(FormEnd::Done);
         };
         self.gate(OPERATION, &member).await?;
-        let change =
-            LinkChange { member: member.clone(), open_id: None, origin: LinkOrigin::Login, reason: None };
+        let change = LinkChange {
+            member: member.clone(),
+            open_id: None,
+            origin: LinkOrigin::Login,
+            reason: Some(Reason::OptedOut),
+        };
         let store = &self.inner.store;
         let done = store.apply_links(integration, &store.new_batch_id(), vec![change]).await.told();
         match done {
