@@ -202,7 +202,7 @@ fn tls_config() -> Result<ClientConfig, rustls::Error> {
     let (usable, unusable) = roots.add_parsable_certificates(native.certs);
     if usable == 0 {
         tracing::info!(unusable, "no usable root certificates on this system: the bundled ones are used");
-        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+        roots.add_parsable_certificates(webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().cloned());
     }
     trusting(roots)
 }

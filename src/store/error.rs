@@ -16,7 +16,7 @@ pub enum StoreError {
         /// What was given, without a password.
         url: String,
         /// What is wrong with it.
-        reason: &'static str,
+        reason: String,
     },
     /// There is no store and none was to be made.
     #[error("there is no store at {}", path.display())]

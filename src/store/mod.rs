@@ -24,6 +24,7 @@ mod operation;
 mod outbox;
 pub mod permit;
 mod person;
+pub mod postgres;
 mod press;
 mod process;
 mod reader;
@@ -72,8 +73,10 @@ impl FromStr for StoreUrl {
     type Err = StoreError;
 
     fn from_str(text: &str) -> Result<Self, StoreError> {
-        let bad =
-            |reason| StoreError::BadUrl { url: text.chars().take_while(|c| *c != ':').collect(), reason };
+        let bad = |reason: &str| StoreError::BadUrl {
+            url: text.chars().take_while(|c| *c != ':').collect(),
+            reason: reason.to_owned(),
+        };
         match text.strip_prefix("sqlite:").map(|rest| rest.strip_prefix("//").unwrap_or(rest)) {
             Some("") => Err(bad("the path is missing")),
             Some(path) if path.contains(['?', '\0']) => Err(bad("the path has a question mark or a zero")),

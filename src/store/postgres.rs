@@ -1,0 +1,5 @@
+//! Everything that only PostgreSQL needs.
+
+mod url;
+
+pub use self::url::PgUrl;

@@ -1,0 +1,256 @@
+//! Where a PostgreSQL store is: a URL that never shows its password, and what sqlx makes a connection of.
+
+use std::{fmt, net::IpAddr, str::FromStr};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use sqlx::{
+    ConnectOptions,
+    postgres::{PgConnectOptions, PgSslMode},
+};
+use url::{Host, Url};
+
+use super::super::StoreError;
+use crate::core::secret::Secret;
+
+/// Parameters that a URL may have. What none of them says comes from the PG* variables, as with libpq.
+const PARAMETERS: [&str; 11] = [
+    "sslmode",
+    "sslrootcert",
+    "sslcert",
+    "sslkey",
+    "host",
+    "port",
+    "dbname",
+    "user",
+    "password",
+    "options",
+    POOLER,
+];
+
+/// Ours: `pooler=transaction` where something like PgBouncer gives each transaction another connection.
+const POOLER: &str = "pooler";
+
+/// Prepared texts that a connection keeps: more than the store has.
+const STATEMENTS: usize = 400;
+
+/// A PostgreSQL database, and the way to it.
+#[derive(Clone)]
+pub struct PgUrl {
+    /// As it was given.
+    full: Secret,
+    /// Without the password.
+    shown: String,
+    /// From a file or the environment; the URL's own counts first.
+    password: Option<Secret>,
+    is_pooled: bool,
+    has_password: bool,
+}
+
+impl PgUrl {
+    /// The password where the URL has none.
+    #[must_use]
+    pub fn with_password(self, password: Option<Secret>) -> Self {
+        Self { password: password.filter(|password| !password.is_empty()).or(self.password), ..self }
+    }
+
+    /// Whether the URL itself holds a password.
+    pub const fn has_password(&self) -> bool {
+        self.has_password
+    }
+
+    /// Whether something in front of the database gives each transaction another connection.
+    pub const fn is_pooled(&self) -> bool {
+        self.is_pooled
+    }
+
+    /// What sqlx connects with. Whom it finds there has to prove who it is, unless the way is local or the URL
+    /// (or PGSSLMODE) asks for less.
+    ///
+    /// # Errors
+    /// [`StoreError::BadUrl`].
+    pub fn connect_options(&self) -> Result<PgConnectOptions, StoreError> {
+        let mut url = Url::parse(self.full.reveal()).map_err(|error| bad(error.to_string()))?;
+        let kept: Vec<(String, String)> =
+            pairs(&url).into_iter().filter(|(name, _)| name != POOLER).collect();
+        url.set_query(None);
+        if !kept.is_empty() {
+            url.query_pairs_mut().extend_pairs(&kept);
+        }
+        let mut options = PgConnectOptions::from_url(&url)
+            .map_err(|error| bad(error.to_string()))?
+            .disable_statement_logging();
+        if let Some(Host::Ipv6(address)) = url.host() {
+            options = options.host(&address.to_string());
+        }
+        if let Some(password) = self.password.as_ref().filter(|_| !self.has_password) {
+            options = options.password(password.reveal());
+        }
+        let named = |name: &str| kept.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+        options = with_tls(options, named("sslmode"), named("sslrootcert"));
+        // Floats are not stored; poolers know nothing of the setting.
+        Ok(options.extra_float_digits(None).statement_cache_capacity(if self.is_pooled {
+            0
+        } else {
+            STATEMENTS
+        }))
+    }
+}
+
+fn with_tls(options: PgConnectOptions, mode: Option<&str>, roots: Option<&str>) -> PgConnectOptions {
+    let is_socket = options.get_socket().is_some() || options.get_host().starts_with('/');
+    if is_socket {
+        return options.ssl_mode(PgSslMode::Disable);
+    }
+    let is_said = mode.is_some() || std::env::var("PGSSLMODE").is_ok_and(|mode| !mode.is_empty());
+    let mode = match options.get_ssl_mode() {
+        // With roots of its own `require` means to use them, as with libpq.
+        PgSslMode::Require if is_said && roots.is_some() => PgSslMode::VerifyCa,
+        said if is_said => said,
+        _ if is_loopback(options.get_host()) => PgSslMode::Prefer,
+        _ => PgSslMode::VerifyFull,
+    };
+    let is_verified = matches!(mode, PgSslMode::VerifyCa | PgSslMode::VerifyFull);
+    let options = options.ssl_mode(mode);
+    // The system's roots are sqlx's own choice; where there are none, the bundled ones, as for the platform.
+    if is_verified && roots.is_none() && rustls_native_certs::load_native_certs().certs.is_empty() {
+        return options.ssl_root_cert_from_pem(bundled_roots());
+    }
+    options
+}
+
+fn bundled_roots() -> Vec<u8> {
+    let mut pem = String::new();
+    for root in webpki_root_certs::TLS_SERVER_ROOT_CERTS {
+        pem.push_str("-----BEGIN CERTIFICATE-----\n");
+        for line in STANDARD.encode(root).as_bytes().chunks(64) {
+            pem.push_str(&String::from_utf8_lossy(line));
+            pem.push('\n');
+        }
+        pem.push_str("-----END CERTIFICATE-----\n");
+    }
+    pem.into_bytes()
+}
+
+fn is_loopback(host: &str) -> bool {
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+fn bad(reason: impl Into<String>) -> StoreError {
+    StoreError::BadUrl { url: "postgres".to_owned(), reason: reason.into() }
+}
+
+fn pairs(url: &Url) -> Vec<(String, String)> {
+    url.query_pairs().map(|(name, value)| (name.into_owned(), value.into_owned())).collect()
+}
+
+impl FromStr for PgUrl {
+    type Err = StoreError;
+
+    fn from_str(text: &str) -> Result<Self, StoreError> {
+        let mut url = Url::parse(text).map_err(|error| bad(error.to_string()))?;
+        let pairs = pairs(&url);
+        if let Some((name, _)) = pairs.iter().find(|(name, _)| !PARAMETERS.contains(&name.as_str())) {
+            return Err(bad(format!("it has the parameter {name:?}; there are {}", PARAMETERS.join(", "))));
+        }
+        if url.host_str().is_some_and(|host| host.contains(',')) {
+            return Err(bad("it names several hosts; larkdeck takes one"));
+        }
+        let is_pooled = match pairs.iter().find(|(name, _)| name == POOLER).map(|(_, value)| value.as_str()) {
+            None | Some("session") => false,
+            Some("transaction") => true,
+            Some(_) => return Err(bad("its pooler is neither \"transaction\" nor \"session\"")),
+        };
+        let mut has_password = url.password().is_some_and(|password| !password.is_empty());
+        if url.password().is_some() && url.set_password(None).is_err() {
+            return Err(bad("it has a password and no host"));
+        }
+        let shown: Vec<_> = pairs.iter().filter(|(name, _)| name != "password").collect();
+        has_password |= shown.len() < pairs.len();
+        url.set_query(None);
+        if !shown.is_empty() {
+            url.query_pairs_mut().extend_pairs(shown);
+        }
+        Ok(Self { full: Secret::new(text), shown: url.to_string(), password: None, is_pooled, has_password })
+    }
+}
+
+/// Without the password.
+impl fmt::Display for PgUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown)
+    }
+}
+
+impl fmt::Debug for PgUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("PgUrl").field(&self.shown).finish()
+    }
+}
+
+impl PartialEq for PgUrl {
+    fn eq(&self, other: &Self) -> bool {
+        self.full == other.full && self.password == other.password
+    }
+}
+
+impl Eq for PgUrl {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(url: &str) -> PgConnectOptions {
+        url.parse::<PgUrl>().unwrap().connect_options().unwrap()
+    }
+
+    fn mode(url: &str) -> String {
+        format!("{:?}", options(url).get_ssl_mode())
+    }
+
+    #[test]
+    fn whoever_is_not_local_proves_who_it_is() {
+        for local in ["localhost", "127.0.0.1", "127.9.9.9", "[::1]"] {
+            assert_eq!(mode(&format!("postgres://{local}/d")), "Prefer", "{local}");
+        }
+        assert_eq!(mode("postgresql://ann@db.example.com/d"), "VerifyFull");
+        assert_eq!(mode("postgres://10.0.0.7:6432/d"), "VerifyFull");
+        assert_eq!(mode("postgres://10.0.0.7/d?sslmode=require"), "Require");
+        assert_eq!(mode("postgres://10.0.0.7/d?sslmode=require&sslrootcert=/ca.pem"), "VerifyCa");
+        assert_eq!(mode("postgres:///d?host=/run/postgresql"), "Disable");
+        assert_eq!(options("postgres://[::1]:6432/d").get_host(), "::1");
+    }
+
+    #[test]
+    fn passwords_are_never_shown() {
+        let password = Secret::new("s3cret");
+        for text in
+            ["postgres://ann:s3cret@db.example.com/d", "postgres:///d?user=ann&password=s3cret&host=/run"]
+        {
+            let url: PgUrl = text.parse().unwrap();
+            assert!(url.has_password());
+            assert!(
+                !format!("{url} {url:?} {:?}", url.clone().with_password(Some(password.clone())))
+                    .contains("s3cret")
+            );
+        }
+        let url: PgUrl = "postgres://ann@db.example.com/d".parse().unwrap();
+        assert_eq!(url.to_string(), "postgres://ann@db.example.com/d");
+        let options = url.with_password(Some(password)).connect_options().unwrap();
+        assert_eq!(options.to_url_lossy().password(), Some("s3cret"));
+    }
+
+    #[test]
+    fn what_is_no_url_is_refused_without_telling_it() {
+        for text in [
+            "postgres://ann:s3cret@db/d?nope=1",
+            "postgres://ann:s3cret@db:999999/d",
+            "postgres://ann:s3cret@a,b/d",
+            "postgres://ann:s3cret@db/d?pooler=all",
+        ] {
+            let error = text.parse::<PgUrl>().unwrap_err().to_string();
+            assert!(!error.contains("s3cret"), "{error}");
+        }
+        assert!("postgres://db/d?sslmode=maybe".parse::<PgUrl>().unwrap().connect_options().is_err());
+        assert!("postgres://db/d?pooler=transaction".parse::<PgUrl>().unwrap().is_pooled());
+    }
+}
