@@ -10,32 +10,7 @@
 
 mod common;
 
-use common::{
-    Home, Running, Sim,
-    http::{self, Answer},
-};
-use serde_json::Value;
-
-/// A gateway in a process of its own, and what its first line says.
-struct Gateway {
-    running: Running,
-    listening: String,
-    first_line: Value,
-}
-
-impl Gateway {
-    fn start(home: &Home, args: &[&str]) -> Self {
-        let all = [&["serve", "--json", "--listen", "127.0.0.1:0"], args].concat();
-        let running = Running::start(home.command(&all));
-        let first_line: Value = serde_json::from_str(&running.line()).unwrap();
-        let listening = first_line["listening"].as_str().unwrap().to_owned();
-        Self { running, listening, first_line }
-    }
-
-    fn get(&self, path: &str) -> Answer {
-        http::get(&self.listening, path)
-    }
-}
+use common::{Home, Sim, serve::Gateway};
 
 #[test]
 fn the_first_line_says_where_it_listens_and_the_urls_of_every_integration() {

@@ -19,7 +19,7 @@ use crate::{
     core::{
         error::Kind,
         ids::{IntegrationId, MemberId},
-        member::{Filter, Member},
+        member::{Filter, Member, Reason},
     },
     service::login::Invited,
     service::{Deck, LinkOutcome, LinkPlan, LinkProgress, LinkResult, LinkScope, LinkSummary, Undone},
@@ -221,6 +221,8 @@ async fn print_plan(context: &mut Context, deck: &Deck, plan: &LinkPlan) -> Resu
     let asked = plan.batches.iter().flat_map(|batch| &batch.members).map(|candidate| &candidate.id);
     let ids: Vec<&MemberId> = asked.chain(plan.not_askable.iter().map(|(id, _)| id)).collect();
     let members = members_of(deck, &plan.integration, ids.iter().copied()).await?;
+    let is_out = |one: &&LinkResult| one.outcome == LinkOutcome::Unlinked(Reason::OptedOut);
+    let opted_out = plan.settled.iter().filter(is_out).count();
     if context.out.is_json() {
         for id in ids {
             if let Some(member) = members.get(id) {
@@ -237,6 +239,7 @@ async fn print_plan(context: &mut Context, deck: &Deck, plan: &LinkPlan) -> Resu
             "phones": plan.phones,
             "emails": plan.emails,
             "no_contact": plan.not_askable.len(),
+            "opted_out": opted_out,
         }}));
     }
     let out = &mut context.out;
@@ -247,7 +250,11 @@ async fn print_plan(context: &mut Context, deck: &Deck, plan: &LinkPlan) -> Resu
         plan.emails,
         plan.calls,
         plan.not_askable.len()
-    ))
+    ))?;
+    if opted_out > 0 {
+        note(&format!("{opted_out} took their own link away and are left out; name them to link them."));
+    }
+    Ok(())
 }
 
 /// The members of a result, as they are now.

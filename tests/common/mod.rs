@@ -1,8 +1,10 @@
 //! What the tests of the built program share: a home of its own for each, and a simulator beside it.
 #![allow(dead_code, reason = "each test binary uses its part")]
 
+pub mod browser;
 pub mod deck;
 pub mod http;
+pub mod serve;
 
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
@@ -221,6 +223,20 @@ impl Sim {
             ("LARKDECK_ENCRYPT_KEY", &self.encrypt_key),
             ("LARKDECK_VERIFICATION_TOKEN", &self.verification_token),
         ]
+    }
+
+    /// Gives an order at the simulator's desk.
+    #[track_caller]
+    pub fn order(&self, what: &str, order: &Value) {
+        let headers = [("content-type", "application/json")];
+        let path = format!("/_sim/{what}");
+        let answer = http::request(&self.base_url, "POST", &path, &headers, order.to_string().as_bytes());
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+
+    /// The tenant's people, as `member import` takes them.
+    pub fn people(&self) -> String {
+        http::get(&self.base_url, "/_sim/members.csv").body
     }
 
     pub fn stop(&mut self) {

@@ -9,7 +9,10 @@
 )]
 #![allow(unreachable_pub, reason = "its modules are its own")]
 
+#[path = "../common/mod.rs"]
+mod common;
 mod terminal;
+mod walk;
 
 use std::time::Duration;
 
