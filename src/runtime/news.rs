@@ -16,6 +16,10 @@ use crate::{
 
 /// News come at most so often; what is faster is gathered. The first is told at once.
 const NEWS_PAUSE: Duration = Duration::from_millis(33);
+/// The same where more lines come than anybody can read one by one.
+const DENSE_PAUSE: Duration = Duration::from_millis(80);
+/// Messages for each [`NEWS_PAUSE`] from which on that is so.
+const DENSE_MESSAGES: u128 = 2;
 /// The age of the last event is told at most so often.
 const EVENT_PAUSE: Duration = Duration::from_secs(2);
 /// How long to wait after the store failed.
@@ -43,6 +47,7 @@ pub(super) async fn feed(runtime: Runtime) {
     let mut is_away = false;
     // When the last event came changes with every one: that is told a moment later, for all of them.
     let mut due: Option<Instant> = None;
+    let mut told_at: Option<Instant> = None;
     loop {
         let batch = follow.next_for(|| runtime.focus().room, MOST_MESSAGES);
         let next = match due {
@@ -64,8 +69,12 @@ pub(super) async fn feed(runtime: Runtime) {
                     due = due.or_else(|| Some(Instant::now() + EVENT_PAUSE));
                 }
                 let open = runtime.focus().room;
-                runtime.tell(Event::FeedArrived(Box::new(news(batch, open.as_ref())))).await;
-                tokio::time::sleep(NEWS_PAUSE).await;
+                let news = news(batch, open.as_ref());
+                let lines = news.room.as_ref().map_or(0, |room| room.messages.len());
+                runtime.tell(Event::FeedArrived(Box::new(news))).await;
+                let now = Instant::now();
+                let since = told_at.replace(now).map_or(Duration::MAX, |at| now - at);
+                tokio::time::sleep(pause_after(lines, since)).await;
             }
             Some(Err(fault)) => {
                 // Told once, not each second.
@@ -76,6 +85,12 @@ pub(super) async fn feed(runtime: Runtime) {
             }
         }
     }
+}
+
+/// How long to gather after so many lines, which came in the time since the batch before.
+fn pause_after(lines: usize, since: Duration) -> Duration {
+    let is_dense = lines as u128 * NEWS_PAUSE.as_micros() >= DENSE_MESSAGES * since.as_micros();
+    if is_dense { DENSE_PAUSE } else { NEWS_PAUSE }
 }
 
 /// What of a batch the console shows.
@@ -191,6 +206,15 @@ mod tests {
         assert_eq!(room.messages.last().unwrap().seq, Seq(4));
         let other: ChatId = "oc_2".parse().unwrap();
         assert_eq!(news(batch, Some(&other)).room.unwrap().left_out, 0);
+    }
+
+    #[test]
+    fn lines_that_nobody_can_read_one_by_one_are_gathered_longer() {
+        let second = Duration::from_secs(1);
+        assert_eq!(pause_after(0, Duration::from_millis(33)), NEWS_PAUSE);
+        assert_eq!(pause_after(1, Duration::MAX), NEWS_PAUSE, "the first");
+        assert_eq!(pause_after(20, second), NEWS_PAUSE);
+        assert_eq!(pause_after(100, second), DENSE_PAUSE);
     }
 
     #[test]

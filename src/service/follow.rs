@@ -134,7 +134,11 @@ impl Follow {
         }
         let mut cursor = self.cursor;
         loop {
-            let changes = self.deck.inner.store.changes(cursor, WINDOW).await.told()?;
+            let store = &self.deck.inner.store;
+            let changes = match store.own_changes(cursor, WINDOW) {
+                Some(changes) => changes,
+                None => store.changes(cursor, WINDOW).await.told()?,
+            };
             let Some(last) = changes.last() else {
                 return Ok(FeedBatch { cursor, ..FeedBatch::default() });
             };

@@ -6,7 +6,7 @@ use super::{
     StoreError,
     db::Tx,
     event,
-    feed::ChangeKind,
+    feed::{Change, ChangeKind},
     ingest::{FillKind, FillPage, Incoming, IngestItem, Ingested, NewSeam},
     person,
     sql::{Value, q},
@@ -222,19 +222,19 @@ async fn inserted(
 
 /// What goes with new messages: feed rows, mentions, names, their rooms, the age of the last event.
 async fn after_insert(tx: &mut Tx<'_>, fresh: &[(&Candidate<'_>, Seq)]) -> Result<(), StoreError> {
-    let mut feed = Vec::with_capacity(fresh.len() * 4);
+    let mut changes = Vec::with_capacity(fresh.len());
     let mut mentions = Vec::new();
     let mut rooms: BTreeMap<&ChatId, (&IntegrationId, i64, Timestamp)> = BTreeMap::new();
     let mut names = Vec::new();
     for (candidate, seq) in fresh {
         let message = candidate.message;
         let chat = &message.chat_id;
-        feed.extend([
-            (*seq).into(),
-            ChangeKind::Message.code().into(),
-            (&message.message_id).into(),
-            Value::from(chat),
-        ]);
+        changes.push(Change {
+            seq: *seq,
+            what: ChangeKind::Message,
+            key: message.message_id.to_string(),
+            chat_id: Some(chat.clone()),
+        });
         for mention in &message.mentions {
             mentions.extend([
                 chat.into(),
@@ -250,36 +250,27 @@ async fn after_insert(tx: &mut Tx<'_>, fresh: &[(&Candidate<'_>, Seq)]) -> Resul
         room.1 += i64::from(candidate.counts && !candidate.own);
         room.2 = room.2.max(message.created_at);
     }
-    tx.tell_all(feed).await?;
-    if !mentions.is_empty() {
-        tx.db().texts.mention.run(tx, mentions).await?;
-    }
+    tx.tell_all(changes).await?;
+    tx.db().texts.mention.later(tx, mentions).await?;
     person::put(tx, &names).await?;
     for (chat, (integration, counted, last)) in rooms {
-        let known = touch_room(tx, chat, counted, last).await?;
-        if !known {
+        if !tx.db().seen_rooms().contains(chat) {
             ensure_room(tx, integration, chat, "").await?;
-            touch_room(tx, chat, counted, last).await?;
+            tx.db().seen_rooms().insert(chat.clone());
         }
+        // One that was removed meanwhile comes back, as it does for a process that never saw it.
+        q("insert into room (chat_id, integration_id, name, description, kind, status, counted, last_message_at)
+            values ($1, $2, '', '', 'group', 'open', $3, $4)
+            on conflict (chat_id) do update set counted = room.counted + excluded.counted,
+                last_message_at = case when room.last_message_at > excluded.last_message_at
+                    then room.last_message_at else excluded.last_message_at end")
+        .bind(chat)
+        .bind(integration)
+        .bind(counted)
+        .bind(last)
+        .later(tx);
     }
     Ok(())
-}
-
-async fn touch_room(
-    tx: &mut Tx<'_>,
-    chat: &ChatId,
-    counted: i64,
-    last: Timestamp,
-) -> Result<bool, StoreError> {
-    let changed = q("update room set counted = counted + $2,
-            last_message_at = case when last_message_at > $3 then last_message_at else $3 end
-        where chat_id = $1")
-    .bind(chat)
-    .bind(counted)
-    .bind(last)
-    .run(tx)
-    .await?;
-    Ok(changed > 0)
 }
 
 /// Makes the room where it is not there; whether it was made.

@@ -1,12 +1,12 @@
 //! The connections of a process: one that writes, a few that read; and the transactions on the first.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fs::File,
     ops::{Deref, DerefMut},
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -15,8 +15,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     StoreError,
-    feed::ChangeKind,
-    sql::{Bulk, Conn, Value, q},
+    feed::{Change, ChangeKind, Recent},
+    sql::{Bulk, Conn, q},
     sqlite::{self, Role},
 };
 use crate::core::{
@@ -31,6 +31,9 @@ const READERS: usize = 3;
 
 /// Rows that one transaction may touch so that it ends within 20 ms on a slow disk.
 pub(super) const CHUNK_ROWS: usize = 256;
+
+/// Begins a transaction that writes: with the lock, so that what it reads stays as it is.
+const BEGIN: &str = "begin immediate";
 
 /// How exact the instant of an integration's last event is.
 const NOTE_EVERY: Duration = Duration::from_secs(1);
@@ -52,6 +55,9 @@ pub(super) struct Db {
     bell: Bell,
     /// The last event of each integration that was noted.
     noted: Mutex<HashMap<IntegrationId, (Via, Timestamp)>>,
+    recent: Mutex<Recent>,
+    /// Rooms that were there when this process looked.
+    rooms: Mutex<HashSet<ChatId>>,
 }
 
 /// Statements over many rows that several families use; each family keeps its own otherwise.
@@ -60,6 +66,7 @@ pub(super) struct Texts {
     pub(super) message: Bulk,
     pub(super) mention: Bulk,
     pub(super) message_ids: Bulk,
+    pub(super) messages: Bulk,
 }
 
 impl Texts {
@@ -77,6 +84,7 @@ impl Texts {
                 " on conflict do nothing",
             ),
             message_ids: Bulk::list("select message_id, seq from message where message_id in", ""),
+            messages: Bulk::list(super::message::BY_ID, ""),
         }
     }
 }
@@ -100,6 +108,8 @@ impl Db {
         Ok(Self {
             bell: Bell::new(path),
             noted: Mutex::default(),
+            recent: Mutex::default(),
+            rooms: Mutex::default(),
             path: path.to_owned(),
             place,
             me,
@@ -140,9 +150,9 @@ impl Db {
             None => slot.insert(sqlite::connect(&self.path, &self.place, Role::Writer).await?),
         };
         conn.doing = doing;
-        let mut tx = Tx { db: self, slot: Some(slot), head: None };
-        q("begin immediate").run(&mut tx).await?;
-        Ok(tx)
+        // It begins with its first statement, in one trip.
+        conn.ahead = vec![q(BEGIN)];
+        Ok(Tx { db: self, slot: Some(slot), told: Told::default() })
     }
 
     /// Ends everything; waits for the transaction that is under way.
@@ -166,6 +176,16 @@ impl Db {
             noted.insert(integration.clone(), (via, now));
         }
         !is_known
+    }
+
+    /// The newest changes, where this process made them.
+    pub(super) fn recent(&self) -> MutexGuard<'_, Recent> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Rooms that this process has seen in the store. Others may have removed them since.
+    pub(super) fn seen_rooms(&self) -> MutexGuard<'_, HashSet<ChatId>> {
+        self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether the bell tells of something that this process does not know of.
@@ -219,7 +239,15 @@ pub(super) struct Tx<'a> {
     db: &'a Db,
     /// `None` once it has ended.
     slot: Option<OwnedMutexGuard<Option<Conn>>>,
-    head: Option<Seq>,
+    told: Told,
+}
+
+/// What a transaction tells the feed.
+#[derive(Default)]
+struct Told {
+    /// The number before the first that it took, and the last.
+    numbers: Option<(Seq, Seq)>,
+    changes: Vec<Change>,
 }
 
 impl<'a> Tx<'a> {
@@ -240,7 +268,8 @@ impl<'a> Tx<'a> {
             .must(self)
             .await?;
         let last = Seq(row.int(0)?);
-        self.head = Some(last);
+        let before = self.told.numbers.map_or(Seq(last.0 - count), |(before, _)| before);
+        self.told.numbers = Some((before, last));
         Ok((Seq(last.0 - count + 1), row.int(1)?))
     }
 
@@ -264,23 +293,34 @@ impl<'a> Tx<'a> {
         key: &str,
         chat: Option<&ChatId>,
     ) -> Result<(), StoreError> {
-        let texts = &self.db.texts.feed;
-        texts.run(self, vec![seq.into(), what.code().into(), key.into(), chat.into()]).await?;
-        Ok(())
+        self.tell_all(vec![Change { seq, what, key: key.to_owned(), chat_id: chat.cloned() }]).await
     }
 
-    /// Writes rows of the feed under numbers that were taken before: four values each.
-    pub(super) async fn tell_all(&mut self, rows: Vec<Value>) -> Result<(), StoreError> {
-        let texts = &self.db.texts.feed;
-        texts.run(self, rows).await?;
-        Ok(())
+    /// Writes rows of the feed under numbers that were taken before.
+    pub(super) async fn tell_all(&mut self, changes: Vec<Change>) -> Result<(), StoreError> {
+        let mut values = Vec::with_capacity(changes.len() * 4);
+        for change in &changes {
+            values.extend([
+                change.seq.into(),
+                change.what.code().into(),
+                change.key.as_str().into(),
+                change.chat_id.as_ref().into(),
+            ]);
+        }
+        self.told.changes.extend(changes);
+        self.db.texts.feed.later(self, values).await
     }
 
     /// Commits, then wakes who waits: here and in other processes.
     pub(super) async fn commit(mut self) -> Result<(), StoreError> {
         q("commit").run(&mut self).await?;
+        let told = std::mem::take(&mut self.told);
+        if let Some((before, head)) = told.numbers {
+            // While the writer is still ours: in the order of the numbers.
+            self.db.recent().add(before, head, told.changes);
+        }
         self.slot = None;
-        if let Some(head) = self.head {
+        if let Some((_, head)) = told.numbers {
             self.db.announce(head);
             self.db.bell.ring(head);
         }
@@ -307,6 +347,13 @@ impl DerefMut for Tx<'_> {
 impl Drop for Tx<'_> {
     fn drop(&mut self) {
         let Some(mut slot) = self.slot.take() else { return };
+        if let Some(conn) = slot.as_mut() {
+            let has_begun = conn.ahead.first().is_none_or(|first| first.text.as_str() != BEGIN);
+            conn.ahead.clear();
+            if !has_begun {
+                return;
+            }
+        }
         // SQLite may have rolled back by itself (full disk), and then says so: that error says nothing new.
         // Without a runtime the connection is dropped, which rolls back as well.
         match tokio::runtime::Handle::try_current() {

@@ -1,5 +1,7 @@
 //! The feed: in which order the store learned of things.
 
+use std::collections::VecDeque;
+
 use super::{Store, StoreError, message, sql::q};
 use crate::core::{
     ids::{ChatId, Seq},
@@ -83,6 +85,49 @@ pub struct Change {
     pub chat_id: Option<ChatId>,
 }
 
+/// How many of the newest changes are kept in memory.
+const MOST_RECENT: usize = 512;
+
+/// The newest changes of the feed without a gap, as far as this process made them: its own console follows
+/// without reading back what was written a moment ago.
+#[derive(Debug, Default)]
+pub(super) struct Recent {
+    /// It has every change after this one …
+    after: Seq,
+    /// … up to this one.
+    to: Seq,
+    changes: VecDeque<Change>,
+}
+
+impl Recent {
+    /// Adds what a transaction told that took the numbers after `before` up to `to`; in the order of commits.
+    pub(super) fn add(&mut self, before: Seq, to: Seq, mut changes: Vec<Change>) {
+        if before != self.to {
+            // Another process wrote between: what stands before its numbers is no use any more.
+            self.changes.clear();
+            self.after = before;
+        }
+        changes.sort_by_key(|change| change.seq);
+        self.changes.extend(changes);
+        self.to = to;
+        while self.changes.len() > MOST_RECENT
+            && let Some(oldest) = self.changes.pop_front()
+        {
+            self.after = oldest.seq;
+        }
+    }
+
+    /// The changes after `after`, at most `limit`; `None` where not all of them are here, or none is.
+    fn changes(&self, after: Seq, limit: u32) -> Option<Vec<Change>> {
+        let is_covered = after >= self.after && after < self.to;
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let found = is_covered.then(|| {
+            self.changes.iter().filter(|change| change.seq > after).take(limit).cloned().collect::<Vec<_>>()
+        });
+        found.filter(|found| !found.is_empty())
+    }
+}
+
 impl Store {
     /// The changes after `after`, oldest first, at most `limit`.
     ///
@@ -105,6 +150,12 @@ impl Store {
                 })
             })
             .collect()
+    }
+
+    /// Changes right after `after` that this process made and still has in memory, at most `limit`. There may be
+    /// more behind them; `None`: ask [`Store::changes`].
+    pub fn own_changes(&self, after: Seq, limit: u32) -> Option<Vec<Change>> {
+        self.db().recent().changes(after, limit)
     }
 
     /// The highest number given so far.
@@ -177,5 +228,54 @@ impl Store {
             Some(seq) => Ok(Seq(seq - 1)),
             None => Ok(Seq(q("select seq from store_meta where id = 1").must(&mut read).await?.int(0)?)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn change(seq: i64) -> Change {
+        Change { seq: Seq(seq), what: ChangeKind::Message, key: format!("om_{seq}"), chat_id: None }
+    }
+
+    fn seqs(recent: &Recent, after: i64, limit: u32) -> Option<Vec<i64>> {
+        let changes = recent.changes(Seq(after), limit)?;
+        Some(changes.iter().map(|change| change.seq.0).collect())
+    }
+
+    #[test]
+    fn recent_changes_answer_only_for_what_they_cover() {
+        let mut recent = Recent::default();
+        recent.add(Seq(10), Seq(13), vec![change(11), change(13)]);
+        recent.add(Seq(13), Seq(14), vec![change(14)]);
+        assert_eq!(seqs(&recent, 10, 9), Some(vec![11, 13, 14]));
+        assert_eq!(seqs(&recent, 11, 1), Some(vec![13]));
+        assert_eq!(seqs(&recent, 9, 9), None, "10 may be another's");
+        assert_eq!(seqs(&recent, 14, 9), None, "nothing is known of what comes after");
+        // Another process took 15.
+        recent.add(Seq(15), Seq(16), vec![change(16)]);
+        assert_eq!(seqs(&recent, 13, 9), None);
+        assert_eq!(seqs(&recent, 15, 9), Some(vec![16]));
+    }
+
+    #[test]
+    fn recent_changes_are_bounded() {
+        let mut recent = Recent::default();
+        for seq in 1..=2_000 {
+            recent.add(Seq(seq - 1), Seq(seq), vec![change(seq)]);
+        }
+        assert_eq!(recent.changes.len(), MOST_RECENT);
+        assert_eq!(seqs(&recent, 1_000, 9), None);
+        assert_eq!(seqs(&recent, 1_999, 9), Some(vec![2_000]));
+    }
+
+    #[test]
+    fn numbers_that_told_nothing_leave_no_gap() {
+        let mut recent = Recent::default();
+        recent.add(Seq(0), Seq(3), Vec::new());
+        recent.add(Seq(3), Seq(4), vec![change(4)]);
+        assert_eq!(seqs(&recent, 1, 9), Some(vec![4]));
+        assert_eq!(seqs(&recent, 4, 9), None);
     }
 }

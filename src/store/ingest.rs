@@ -33,6 +33,12 @@ const GATHER: Duration = Duration::from_millis(1);
 /// once: no screen shows more frames than that, and each commit waits for the disk.
 const STREAM_PAUSE: Duration = Duration::from_millis(25);
 
+/// The same for a stream that nobody can read line by line any more.
+const DENSE_PAUSE: Duration = Duration::from_millis(50);
+
+/// Rows of a commit, for each [`STREAM_PAUSE`] since the one before, from which on a stream is dense.
+const DENSE_ROWS: u128 = 2;
+
 /// One thing that came in.
 #[derive(Debug, Clone)]
 pub struct IngestItem {
@@ -246,6 +252,7 @@ async fn work(db: Arc<Db>, mut inbox: mpsc::Receiver<Job>) {
     let mut ahead: Option<Job> = None;
     let mut usual = 1;
     let mut committed_at: Option<Instant> = None;
+    let mut pause = STREAM_PAUSE;
     loop {
         let Some(first) = (match ahead.take() {
             Some(job) => Some(job),
@@ -272,14 +279,19 @@ async fn work(db: Arc<Db>, mut inbox: mpsc::Receiver<Job>) {
         if let Some(at) = committed_at {
             // A stream: those that follow within the pause share a commit.
             while ahead.is_none() && group.jobs.iter().all(Job::may_gather) {
-                match timeout_at(at + STREAM_PAUSE, inbox.recv()).await {
+                match timeout_at(at + pause, inbox.recv()).await {
                     Ok(Some(job)) => ahead = group.add(job),
                     Ok(None) | Err(_) => break,
                 }
             }
         }
+        let rows = group.rows;
         commit_group(&db, group.jobs).await;
-        committed_at = Some(Instant::now());
+        let now = Instant::now();
+        let since = committed_at.map_or(Duration::MAX, |at| now - at);
+        let is_dense = rows as u128 * STREAM_PAUSE.as_micros() >= DENSE_ROWS * since.as_micros();
+        pause = if is_dense { DENSE_PAUSE } else { STREAM_PAUSE };
+        committed_at = Some(now);
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::{
     Store, StoreError, absorb,
+    db::Texts,
     sql::{Bulk, Conn, Query, Row, Value, q},
 };
 use crate::core::{
@@ -19,7 +20,7 @@ macro_rules! select_message {
         concat!(
             "select m.message_id, m.chat_id, m.created_at, m.seq, m.root_id, m.parent_id, m.thread_id, ",
             "m.sender_id, m.sender_kind, p.name, m.msg_type, m.content, m.mentions, m.updated_at, m.edited, ",
-            "m.recalled, m.via from ",
+            "m.recalled, m.via, exists (select 1 from reaction x where x.message_id = m.message_id) from ",
             $rest
         )
     };
@@ -34,7 +35,7 @@ pub(super) const AFTER_IN_CHAT: &str = select_message!(
     "feed f join message m on m.message_id = f.key and m.seq = f.seq left join person p on p.id = m.sender_id \
      where f.seq > $1 and f.what = 1 and f.chat_id = $3 order by f.seq limit $2"
 );
-const BY_ID: &str =
+pub(super) const BY_ID: &str =
     select_message!("message m left join person p on p.id = m.sender_id where m.message_id in");
 const NEWEST: &str = select_message!(
     "message m left join person p on p.id = m.sender_id where m.chat_id = $1 \
@@ -94,20 +95,25 @@ fn read(row: &Row) -> Result<Message, StoreError> {
 /// Runs a query over the columns of [`read`], and adds the reactions.
 pub(super) async fn load(conn: &mut Conn, query: Query) -> Result<Vec<Message>, StoreError> {
     let rows = query.all(conn).await?;
-    let messages = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-    with_reactions(conn, messages).await
+    read_all(conn, &rows).await
 }
 
-async fn with_reactions(conn: &mut Conn, mut messages: Vec<Message>) -> Result<Vec<Message>, StoreError> {
-    // Most stores have few reactions or none: one look spares a query for each page.
-    if messages.is_empty() || q("select 1 from reaction limit 1").one(conn).await?.is_none() {
+async fn read_all(conn: &mut Conn, rows: &[Row]) -> Result<Vec<Message>, StoreError> {
+    let mut messages = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    // Most messages have none: those are not asked for again.
+    let mut ids = Vec::new();
+    for (row, message) in rows.iter().zip(&messages) {
+        if row.flag(17)? {
+            ids.push((&message.body.message_id).into());
+        }
+    }
+    if ids.is_empty() {
         return Ok(messages);
     }
     let list = Bulk::list(
         "select message_id, emoji, count(*) from reaction where message_id in",
         " group by message_id, emoji order by message_id, emoji",
     );
-    let ids: Vec<Value> = messages.iter().map(|message| (&message.body.message_id).into()).collect();
     let mut reactions: HashMap<String, Vec<(String, u32)>> = HashMap::new();
     for row in list.all(conn, ids).await? {
         reactions.entry(row.string(0)?).or_default().push((row.string(1)?, row.count(2)?));
@@ -186,7 +192,7 @@ impl Store {
         if let Some(root) = root
             && !messages.iter().any(|message| message.body.message_id == root)
         {
-            messages.extend(by_ids(&mut read, std::slice::from_ref(&root)).await?);
+            messages.extend(by_ids(&mut read, &self.db().texts, std::slice::from_ref(&root)).await?);
         }
         messages.sort_by(|a, b| a.place().cmp(&b.place()));
         Ok(messages)
@@ -204,7 +210,7 @@ impl Store {
     ) -> Result<Vec<Message>, StoreError> {
         let mut read = self.db().read("read the replies").await?;
         let mut messages = load(&mut read, q(REPLIES).bind(root).bind(chat).bind(limit)).await?;
-        messages.extend(by_ids(&mut read, std::slice::from_ref(root)).await?);
+        messages.extend(by_ids(&mut read, &self.db().texts, std::slice::from_ref(root)).await?);
         messages.sort_by(|a, b| a.place().cmp(&b.place()));
         messages.dedup_by(|a, b| a.body.message_id == b.body.message_id);
         Ok(messages)
@@ -241,7 +247,7 @@ impl Store {
     /// The engine's.
     pub async fn messages(&self, ids: &[MessageId]) -> Result<Vec<Message>, StoreError> {
         let mut read = self.db().read("read messages").await?;
-        by_ids(&mut read, ids).await
+        by_ids(&mut read, &self.db().texts, ids).await
     }
 
     /// The seams of a chat that touch the span from `from` to `to`, oldest first.
@@ -281,11 +287,9 @@ impl Store {
     }
 }
 
-async fn by_ids(conn: &mut Conn, ids: &[MessageId]) -> Result<Vec<Message>, StoreError> {
-    let list = Bulk::list(BY_ID, "");
-    let rows = list.all(conn, ids.iter().map(Value::from).collect()).await?;
-    let messages = rows.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-    let messages = with_reactions(conn, messages).await?;
+async fn by_ids(conn: &mut Conn, texts: &Texts, ids: &[MessageId]) -> Result<Vec<Message>, StoreError> {
+    let rows = texts.messages.all(conn, ids.iter().map(Value::from).collect()).await?;
+    let messages = read_all(conn, &rows).await?;
     let mut found: HashMap<MessageId, Message> =
         messages.into_iter().map(|message| (message.body.message_id.clone(), message)).collect();
     Ok(ids.iter().filter_map(|id| found.remove(id)).collect())

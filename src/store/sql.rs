@@ -98,6 +98,15 @@ pub(super) enum Text {
     Built(Arc<str>),
 }
 
+impl Text {
+    pub(super) fn as_str(&self) -> &str {
+        match self {
+            Self::Written(text) => text,
+            Self::Built(text) => text,
+        }
+    }
+}
+
 /// A statement with its values.
 #[derive(Debug)]
 pub(super) struct Query {
@@ -118,22 +127,31 @@ impl Query {
         self
     }
 
+    /// Has it run right before the next statement, in the same trip to the engine. For what has no rows, and
+    /// whose count of changed rows nobody needs.
+    pub(super) fn later(self, conn: &mut Conn) {
+        conn.ahead.push(self);
+    }
+
     /// Runs it; the number of rows that it changed.
     pub(super) async fn run(self, conn: &mut Conn) -> Result<u64, StoreError> {
-        let Conn { engine: Engine::Sqlite(sqlite), place, doing } = conn;
-        sqlite::run(sqlite, self).await.map_err(|error| sqlite::explain(error, doing, place))
+        let Conn { engine: Engine::Sqlite(sqlite), place, doing, ahead } = conn;
+        let query = sqlite::joined(ahead, self);
+        sqlite::run(sqlite, query).await.map_err(|error| sqlite::explain(error, doing, place))
     }
 
     /// Runs it; all its rows.
     pub(super) async fn all(self, conn: &mut Conn) -> Result<Vec<Row>, StoreError> {
-        let Conn { engine: Engine::Sqlite(sqlite), place, doing } = conn;
-        sqlite::all(sqlite, self).await.map_err(|error| sqlite::explain(error, doing, place))
+        let Conn { engine: Engine::Sqlite(sqlite), place, doing, ahead } = conn;
+        let query = sqlite::joined(ahead, self);
+        sqlite::all(sqlite, query).await.map_err(|error| sqlite::explain(error, doing, place))
     }
 
     /// Runs it; its first row.
     pub(super) async fn one(self, conn: &mut Conn) -> Result<Option<Row>, StoreError> {
-        let Conn { engine: Engine::Sqlite(sqlite), place, doing } = conn;
-        sqlite::one(sqlite, self).await.map_err(|error| sqlite::explain(error, doing, place))
+        let Conn { engine: Engine::Sqlite(sqlite), place, doing, ahead } = conn;
+        let query = sqlite::joined(ahead, self);
+        sqlite::one(sqlite, query).await.map_err(|error| sqlite::explain(error, doing, place))
     }
 
     /// Runs it; the first row that it must have.
@@ -148,6 +166,8 @@ pub(super) struct Conn {
     pub(super) engine: Engine,
     pub(super) place: Arc<str>,
     pub(super) doing: &'static str,
+    /// What goes with the next statement.
+    pub(super) ahead: Vec<Query>,
 }
 
 #[derive(Debug)]
@@ -243,6 +263,9 @@ impl Row {
 /// brings at once, and the few fixed sizes keep the number of prepared texts small.
 const SIZES: [usize; 7] = [64, 16, 8, 4, 3, 2, 1];
 
+/// Values of a statement that may wait for the next.
+const MOST_LATER: usize = 16;
+
 /// A statement over many rows (or many values of one list).
 #[derive(Debug)]
 pub(super) struct Bulk {
@@ -307,6 +330,19 @@ impl Bulk {
         })
     }
 
+    /// The same as [`Query::later`]; of many statements only the last few.
+    pub(super) async fn later(&self, conn: &mut Conn, values: Vec<Value>) -> Result<(), StoreError> {
+        for query in self.queries(values) {
+            // Long ones are prepared once each; joined to whatever comes next they would be prepared anew.
+            if query.values.len() > MOST_LATER {
+                query.run(conn).await?;
+            } else {
+                query.later(conn);
+            }
+        }
+        Ok(())
+    }
+
     /// Runs over all values; the number of rows changed.
     pub(super) async fn run(&self, conn: &mut Conn, values: Vec<Value>) -> Result<u64, StoreError> {
         let mut changed = 0;
@@ -330,11 +366,8 @@ impl Bulk {
 mod tests {
     use super::*;
 
-    fn text(query: &Query) -> String {
-        match &query.text {
-            Text::Written(text) => (*text).to_owned(),
-            Text::Built(text) => text.to_string(),
-        }
+    fn text(query: &Query) -> &str {
+        query.text.as_str()
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::TryStreamExt as _;
 use sqlx::{
     AssertSqlSafe, ConnectOptions, Connection, Decode, Executor, Row as _, Sqlite, Type,
     sqlite::{SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteSynchronous},
@@ -68,7 +69,7 @@ pub(super) async fn connect(path: &Path, place: &Arc<str>, role: Role) -> Result
         Role::Reader => options.pragma("cache_size", "-1000").pragma("query_only", "1"),
     };
     let sqlite = options.connect().await.map_err(|error| explain(error, doing, place))?;
-    Ok(Conn { engine: Engine::Sqlite(sqlite), place: Arc::clone(place), doing })
+    Ok(Conn { engine: Engine::Sqlite(sqlite), place: Arc::clone(place), doing, ahead: Vec::new() })
 }
 
 /// Puts the file into WAL mode, which stays with it. Another process may be doing the same.
@@ -102,7 +103,7 @@ pub(super) async fn close(conn: Conn) {
 
 /// Runs several statements at once: a migration.
 pub(super) async fn run_script(conn: &mut Conn, script: &'static str) -> Result<(), StoreError> {
-    let Conn { engine: Engine::Sqlite(sqlite), place, doing } = conn;
+    let Conn { engine: Engine::Sqlite(sqlite), place, doing, .. } = conn;
     sqlite.execute(sqlx::raw_sql(script)).await.map_err(|error| explain(error, doing, place))?;
     Ok(())
 }
@@ -182,8 +183,60 @@ fn prepared(query: Query) -> SqliteResult<sqlx::query::Query<'static, Sqlite, Sq
     })
 }
 
+/// One text of several statements, for one trip to the engine's thread: a trip costs as much as some rows.
+pub(super) fn joined(ahead: &mut Vec<Query>, last: Query) -> Query {
+    if ahead.is_empty() {
+        return last;
+    }
+    let queries: Vec<Query> = ahead.drain(..).chain([last]).collect();
+    let is_numbered = |query: &Query| query.text.as_str().contains('$');
+    // Marks without a number take the values one after the other through all statements, whatever the numbered
+    // ones name: theirs stand first.
+    let (mut text, mut plain, mut numbered) = (String::new(), Vec::new(), Vec::new());
+    let before: usize = queries.iter().filter(|query| !is_numbered(query)).map(|q| q.values.len()).sum();
+    for query in queries {
+        if !text.is_empty() {
+            text.push_str("; ");
+        }
+        if is_numbered(&query) {
+            write_renumbered(&mut text, query.text.as_str(), before + numbered.len());
+            numbered.extend(query.values);
+        } else {
+            text.push_str(query.text.as_str());
+            plain.extend(query.values);
+        }
+    }
+    plain.append(&mut numbered);
+    Query { text: Text::Built(text.into()), values: plain }
+}
+
+/// Writes a statement whose `$1` becomes `$(1 + by)`, and so on.
+fn write_renumbered(to: &mut String, text: &str, by: usize) {
+    let mut parts = text.split('$');
+    to.push_str(parts.next().unwrap_or_default());
+    for part in parts {
+        let digits = part.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, rest) = part.split_at(digits);
+        to.push('$');
+        match number.parse::<usize>() {
+            Ok(number) => to.push_str(&(number + by).to_string()),
+            Err(_) => to.push_str(number),
+        }
+        to.push_str(rest);
+    }
+}
+
+/// The rows that the last statement changed.
 pub(super) async fn run(conn: &mut SqliteConn, query: Query) -> SqliteResult<u64> {
-    Ok(prepared(query)?.execute(conn).await?.rows_affected())
+    let mut answers = conn.fetch_many(prepared(query)?);
+    let mut changed = 0;
+    // Each statement tells what the connection's last change was: of the ones before, it is not asked.
+    while let Some(answer) = answers.try_next().await? {
+        if let sqlx::Either::Left(done) = answer {
+            changed = done.rows_affected();
+        }
+    }
+    Ok(changed)
 }
 
 pub(super) async fn all(conn: &mut SqliteConn, query: Query) -> SqliteResult<Vec<Row>> {
@@ -239,3 +292,58 @@ pub(super) const PACK_MEMBERS: &str = "select group_concat(packed, '') from memb
 /// Ids of linked members in one text, the same way. The `+` keeps it off the index by account.
 pub(super) const PACK_LINKS: &str = "select group_concat(member_id || char(30), '') from member_link
     where integration_id = $1 and +open_id is not null";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn joined_statements_find_their_own_values() {
+        let plain = |text: &str, values: &[i64]| Query {
+            text: Text::Built(text.into()),
+            values: values.iter().map(|value| Value::Int(*value)).collect(),
+        };
+        let mut ahead = vec![
+            q("begin immediate"),
+            q("update a set x = $2 where y = $1").bind(10_i64).bind(20_i64),
+            plain("insert into b values (?, ?)", &[1, 2]),
+        ];
+        let last = plain("insert into c values (?)", &[3]);
+        let query = joined(&mut ahead, last);
+        assert_eq!(
+            query.text.as_str(),
+            "begin immediate; update a set x = $5 where y = $4; insert into b values (?, ?); insert into c values (?)"
+        );
+        assert_eq!(query.values, [1, 2, 3, 10, 20].map(Value::Int));
+        assert!(ahead.is_empty());
+        let alone = joined(&mut ahead, q("select 1"));
+        assert_eq!(alone.text.as_str(), "select 1");
+    }
+
+    #[tokio::test]
+    async fn the_last_of_joined_statements_answers() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.db");
+        make_file(&path).unwrap();
+        let mut conn = connect(&path, &"here".into(), Role::Writer).await.unwrap();
+        q("create table t (a integer, b text)").run(&mut conn).await.unwrap();
+        q("begin immediate").later(&mut conn);
+        q("insert into t values ($1, $2), (2, 'x')").bind(1_i64).bind("one").later(&mut conn);
+        assert_eq!(
+            q("update t set b = $1 where a = $2").bind("two").bind(2_i64).run(&mut conn).await.unwrap(),
+            1
+        );
+        q("insert into t values ($1, $2)").bind(3_i64).bind("three").later(&mut conn);
+        let rows = q("select b from t where a >= $1 order by a").bind(2_i64).all(&mut conn).await.unwrap();
+        let texts: Vec<_> = rows.iter().map(|row| row.text(0).unwrap()).collect();
+        assert_eq!(texts, ["two", "three"]);
+        q("update t set a = 0").later(&mut conn);
+        let row =
+            q("update t set b = 'x' where b = $1 returning a").bind("one").must(&mut conn).await.unwrap();
+        assert_eq!(row.int(0).unwrap(), 0);
+        // A change of nothing is told as that, whatever was changed before it.
+        q("delete from t").later(&mut conn);
+        q("commit").run(&mut conn).await.unwrap();
+        assert_eq!(q("update t set a = 1").run(&mut conn).await.unwrap(), 0);
+    }
+}
