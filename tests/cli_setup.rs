@@ -10,7 +10,7 @@
 
 mod common;
 
-use common::{Home, expose};
+use common::{Home, Sim, expose};
 
 #[test]
 fn help_manual_and_completions_need_nothing() {
@@ -57,6 +57,41 @@ fn broken_configuration_is_3_with_file_and_line() {
     home.run(&["--config", "/nonexistent.toml", "log"]).expect(3);
     home.write("config/larkdeck/config.toml", "[keys.chat]\nx = 3\n");
     assert!(home.run(&["log"]).expect(0).stderr.contains("config.toml:2: "));
+}
+
+#[test]
+fn a_configuration_in_another_encoding_is_told_how_to_become_text() {
+    let home = Home::new();
+    let file = home.write("config/larkdeck/config.toml", "");
+    // A line of Chinese as an editor of another system saves it.
+    std::fs::write(&file, b"[ui]\n# \xd6\xd0\xce\xc4\ntheme = 'dark'\n").unwrap();
+    let said = home.run(&["log"]).expect(3).stderr;
+    assert!(
+        said.contains("config.toml:2: this is not UTF-8 text") && said.contains("iconv -f GB18030"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_key_path_that_is_a_folder_is_called_one() {
+    let home = Home::new();
+    home.write("keys/key", "");
+    let folder = home.path("keys");
+    let said =
+        home.run_with(&["key", "list"], &[("LARKDECK_KEY_FILE", folder.to_str().unwrap())]).expect(3).stderr;
+    assert!(said.contains("it is a folder") && !said.contains("chmod"), "{said}");
+}
+
+#[test]
+fn a_finished_command_leaves_whole_files() {
+    let (home, sim) = (Home::new(), Sim::start(&[]));
+    home.add(&sim);
+    home.run(&["quota"]).expect(0);
+    let files = std::fs::read_dir(home.path("data/larkdeck")).unwrap();
+    let mut names: Vec<String> =
+        files.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    assert_eq!(names, ["larkdeck.db", "larkdeck.db-bell", "ledger.db"], "no journal is left beside them");
 }
 
 #[test]

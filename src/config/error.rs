@@ -15,6 +15,14 @@ pub enum ConfigError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The file is no text.
+    #[error("{}:{line}: this is not UTF-8 text", path.display())]
+    NotText {
+        /// The file.
+        path: PathBuf,
+        /// Line of the first byte that is wrong, from 1.
+        line: usize,
+    },
     /// The file is not TOML.
     #[error("{}:{line}: {reason}", path.display())]
     Syntax {
@@ -96,6 +104,10 @@ impl Problem for ConfigError {
         Some(match self {
             Self::Unreadable { path, .. } => {
                 format!("Check that {} exists and is yours to read.", path.display())
+            }
+            Self::NotText { path, .. } => {
+                let path = shell_quoted(&path.display().to_string());
+                format!("Save it as UTF-8. Where it is Chinese text: iconv -f GB18030 -t UTF-8 {path}")
             }
             Self::Syntax { .. } | Self::Unknown { .. } | Self::Value { .. } => {
                 "docs/CONFIG.md lists every setting; config.example.toml has them all with their defaults."

@@ -99,14 +99,18 @@ fn locale(environment: &dyn Fn(&str) -> Option<String>) -> Lang {
 
 fn read_file(from: &Sources<'_>, loaded: &mut Loaded) -> Result<(), ConfigError> {
     let path = from.named_file.as_ref().unwrap_or(&from.default_file);
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
+    let bytes = match std::fs::read(path) {
+        Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && from.named_file.is_none() => {
             return Ok(());
         }
         Err(source) => return Err(ConfigError::Unreadable { path: path.clone(), source }),
     };
-    let reader = FileReader { path, text: &text };
+    let text = std::str::from_utf8(&bytes).map_err(|error| {
+        let before = bytes.iter().take(error.valid_up_to());
+        ConfigError::NotText { path: path.clone(), line: before.filter(|byte| **byte == b'\n').count() + 1 }
+    })?;
+    let reader = FileReader { path, text };
     reader.read(loaded)?;
     loaded.file = Some(path.clone());
     Ok(())

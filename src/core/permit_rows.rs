@@ -198,6 +198,6 @@ pub trait PermitRows: Send + 'static {
         before_day: i64,
     ) -> BoxFuture<'_, Result<(), RowsAway>>;
 
-    /// Frees the rows, waiting for what is under way.
-    fn close(self: Box<Self>) -> BoxFuture<'static, ()>;
+    /// Lets go of the rows, waiting for what is under way. Whatever is settled later takes hold of them again.
+    fn close(&mut self) -> BoxFuture<'_, ()>;
 }

@@ -284,6 +284,11 @@ fn read_file(path: &Path, store_group: Option<u32>) -> Result<Option<Zeroizing<S
         Err(error) => return Err(failed(error)),
     };
     let meta = file.metadata().map_err(failed)?;
+    if meta.is_dir() {
+        // Its mode is a folder's, and no chmod makes a key of it.
+        let reason = "it is a folder; the key is a file in one, such as `key`".to_owned();
+        return Err(StoreError::KeyFile { path: path.to_owned(), reason });
+    }
     let mode = meta.mode() & 0o7777;
     let group_may_read = store_group == Some(meta.gid());
     if mode & 0o027 != 0 || (mode & 0o040 != 0 && !group_may_read) {

@@ -258,9 +258,10 @@ impl PermitRows for LedgerFile {
         }))
     }
 
-    fn close(self: Box<Self>) -> BoxFuture<'static, ()> {
+    fn close(&mut self) -> BoxFuture<'_, ()> {
         Box::pin(async move {
-            if let Some(open) = self.open {
+            if let Some(open) = self.open.take() {
+                // The last one of the host folds the journal into the file.
                 let _ = open.connection.close().await;
             }
         })

@@ -181,6 +181,8 @@ impl Actor {
             let _ = waiting.reply.send(Err(closed()));
         }
         self.round().await;
+        // The process may end before the last handle is gone.
+        self.rows.close().await;
         let _ = reply.send(());
     }
 
