@@ -71,6 +71,8 @@ fn plain(texts: &[String], query: &str) -> (Duration, usize) {
 fn answers(bed: &Bed, queries: &[&str], hits: &[usize]) -> Vec<Duration> {
     let opening = Opening {
         store_url: format!("sqlite:{}", bed.path("data/larkdeck/larkdeck.db").display()),
+        store_password: None,
+        state_dir: bed.path("data/larkdeck"),
         key: KeyOrigin::File(bed.path("config/larkdeck/key")),
         access: Access::ReadOnly,
         ..deck::opening(&bed.path("data"), "bench")

@@ -68,8 +68,12 @@ impl KeyOrigin {
 /// Everything that opening a deck takes.
 #[derive(Clone)]
 pub struct Opening {
-    /// `sqlite:PATH`.
+    /// `sqlite:PATH` or `postgres://USER@HOST/DATABASE`.
     pub store_url: String,
+    /// The password of the database, where the URL has none.
+    pub store_password: Option<Secret>,
+    /// The folder of what belongs to this host alone.
+    pub state_dir: PathBuf,
     /// The key ring.
     pub key: KeyOrigin,
     /// Calls in a month; `None` is unlimited.
@@ -107,11 +111,13 @@ impl Opening {
     /// # Errors
     /// Those of the store, its key ring, the ledger and the proxy settings.
     pub async fn open(self) -> Result<Deck, Fault> {
-        let url: StoreUrl = self.store_url.parse().told()?;
-        let StoreUrl::Sqlite(path) = &url;
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
-            _ => PathBuf::from("."),
+        let url = self.store_url.parse::<StoreUrl>().told()?.with_password(self.store_password);
+        let folder = match &url {
+            StoreUrl::Sqlite(path) => match path.parent() {
+                Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+                _ => PathBuf::from("."),
+            },
+            StoreUrl::Postgres(_) => self.state_dir,
         };
         let keys = KeyRing::load(self.key.source(), Some(&url)).told()?;
         // A store is made where changes are allowed; a read-only session wants one that is there.

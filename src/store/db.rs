@@ -10,13 +10,15 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Mutex as AsyncMutex, OwnedSemaphorePermit, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
+pub(super) use super::tx::{Touch, Tx};
 use super::{
-    StoreError,
-    feed::{Change, ChangeKind, Recent},
-    sql::{Bulk, Conn, q},
+    StoreError, StoreUrl,
+    feed::Recent,
+    postgres::{self, PgHome, PgUrl},
+    sql::{Bulk, Conn, Dialect, Engine},
     sqlite::{self, Role},
 };
 use crate::core::{
@@ -32,15 +34,12 @@ const READERS: usize = 3;
 /// Rows that one transaction may touch so that it ends within 20 ms on a slow disk.
 pub(super) const CHUNK_ROWS: usize = 256;
 
-/// Begins a transaction that writes: with the lock, so that what it reads stays as it is.
-const BEGIN: &str = "begin immediate";
-
 /// How exact the instant of an integration's last event is.
 const NOTE_EVERY: Duration = Duration::from_secs(1);
 
 /// The connections and what goes with them.
 pub(super) struct Db {
-    pub(super) path: PathBuf,
+    pub(super) home: Home,
     pub(super) place: Arc<str>,
     pub(super) me: Holder,
     pub(super) clock: Arc<dyn Clock>,
@@ -52,12 +51,21 @@ pub(super) struct Db {
     reading: Arc<Semaphore>,
     /// Cancelled once the store is closed.
     pub(super) closed: CancellationToken,
-    bell: Bell,
     /// The last event of each integration that was noted.
     noted: Mutex<HashMap<IntegrationId, (Via, Timestamp)>>,
     recent: Mutex<Recent>,
     /// Rooms that were there when this process looked.
     rooms: Mutex<HashSet<ChatId>>,
+}
+
+/// Where the store is.
+pub(super) enum Home {
+    /// In a file, with a bell beside it.
+    Sqlite {
+        path: PathBuf,
+        bell: Bell,
+    },
+    Postgres(Arc<PgHome>),
 }
 
 /// Statements over many rows that several families use; each family keeps its own otherwise.
@@ -90,28 +98,23 @@ impl Texts {
 }
 
 impl Db {
-    /// Opens the file and brings its schema up to date.
+    /// Opens the store; makes it where there is none and `create` says so.
     pub(super) async fn open(
-        path: &Path,
+        url: &StoreUrl,
         create: bool,
         me: Holder,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StoreError> {
-        let place: Arc<str> = path.display().to_string().into();
-        if create {
-            sqlite::make_file(path)?;
-        } else if !path.try_exists().map_err(|error| sqlite::file_error(path, "open the store", &error))? {
-            return Err(StoreError::Missing { path: path.to_owned() });
-        }
-        let mut conn = sqlite::connect(path, &place, Role::Writer).await?;
-        let seq = super::schema::bring_up_to_date(&mut conn, path, clock.now()).await?;
+        let (home, conn, seq) = match url {
+            StoreUrl::Sqlite(path) => Self::open_file(path, create, clock.now()).await?,
+            StoreUrl::Postgres(url) => Self::open_database(url, create, &me, &clock).await?,
+        };
         Ok(Self {
-            bell: Bell::new(path),
             noted: Mutex::default(),
             recent: Mutex::default(),
             rooms: Mutex::default(),
-            path: path.to_owned(),
-            place,
+            home,
+            place: Arc::clone(&conn.place),
             me,
             clock,
             texts: Texts::new(),
@@ -121,6 +124,75 @@ impl Db {
             reading: Arc::new(Semaphore::new(READERS)),
             closed: CancellationToken::new(),
         })
+    }
+
+    async fn open_file(path: &Path, create: bool, now: Timestamp) -> Result<(Home, Conn, Seq), StoreError> {
+        let place: Arc<str> = path.display().to_string().into();
+        if create {
+            sqlite::make_file(path)?;
+        } else if !path.try_exists().map_err(|error| sqlite::file_error(path, "open the store", &error))? {
+            return Err(StoreError::Missing { place: place.to_string() });
+        }
+        let mut conn = sqlite::connect(path, &place, Role::Writer).await?;
+        let seq = super::schema::bring_up_to_date(&mut conn, path, now).await?;
+        Ok((Home::Sqlite { path: path.to_owned(), bell: Bell::new(path) }, conn, seq))
+    }
+
+    async fn open_database(
+        url: &PgUrl,
+        create: bool,
+        me: &Holder,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<(Home, Conn, Seq), StoreError> {
+        let home = Arc::new(PgHome::new(url, me, Arc::clone(clock))?);
+        let mut conn = postgres_conn(&home, url.to_string().into());
+        let seq = postgres::bring_up_to_date(&mut conn, &home, create, clock.now()).await?;
+        Ok((Home::Postgres(home), conn, seq))
+    }
+
+    /// Makes the store where there is none, or brings it up to date; the version that it had.
+    pub(super) async fn migrate(
+        url: &StoreUrl,
+        me: Holder,
+        clock: Arc<dyn Clock>,
+    ) -> Result<i64, StoreError> {
+        match url {
+            StoreUrl::Sqlite(path) => {
+                let found = match path.exists() {
+                    true => {
+                        let place = path.display().to_string().into();
+                        super::schema::version(&mut sqlite::connect(path, &place, Role::Reader).await?)
+                            .await?
+                    }
+                    false => 0,
+                };
+                Self::open(url, true, me, clock).await?.close().await;
+                Ok(found)
+            }
+            StoreUrl::Postgres(url) => {
+                let home = Arc::new(PgHome::new(url, &me, Arc::clone(&clock))?);
+                let mut conn = postgres_conn(&home, url.to_string().into());
+                let found = postgres::migrate(&mut conn, clock.now()).await;
+                if let Engine::Postgres(conn) = conn.engine {
+                    conn.close().await;
+                }
+                found
+            }
+        }
+    }
+
+    async fn connect(&self, role: Role) -> Result<Conn, StoreError> {
+        match &self.home {
+            Home::Sqlite { path, .. } => sqlite::connect(path, &self.place, role).await,
+            Home::Postgres(home) => Ok(postgres_conn(home, Arc::clone(&self.place))),
+        }
+    }
+
+    pub(super) const fn dialect(&self) -> Dialect {
+        match self.home {
+            Home::Sqlite { .. } => Dialect::Sqlite,
+            Home::Postgres(_) => Dialect::Postgres,
+        }
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -133,7 +205,7 @@ impl Db {
         let idle = self.idle_readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut conn = match idle {
             Some(conn) => conn,
-            None => sqlite::connect(&self.path, &self.place, Role::Reader).await?,
+            None => self.connect(Role::Reader).await?,
         };
         conn.doing = doing;
         Ok(ReadConn { conn: Some(conn), home: Arc::clone(&self.idle_readers), _permit: permit })
@@ -147,12 +219,19 @@ impl Db {
         let mut slot = Arc::clone(&self.writer).lock_owned().await;
         let conn = match slot.as_mut() {
             Some(conn) => conn,
-            None => slot.insert(sqlite::connect(&self.path, &self.place, Role::Writer).await?),
+            None => slot.insert(self.connect(Role::Writer).await?),
         };
         conn.doing = doing;
-        // It begins with its first statement, in one trip.
-        conn.ahead = vec![q(BEGIN)];
-        Ok(Tx { db: self, slot: Some(slot), told: Told::default() })
+        Tx::begin(self, slot).await
+    }
+
+    /// For a change that one statement makes by itself, that no screen is told of, and that may be made twice: it
+    /// does not wait for the one writer where the engine lets it.
+    pub(super) async fn touch(&self, doing: &'static str) -> Result<Touch<'_>, StoreError> {
+        Ok(match self.home {
+            Home::Sqlite { .. } => Touch::Inside(self.write(doing).await?),
+            Home::Postgres(_) => Touch::Alone(self.read(doing).await?),
+        })
     }
 
     /// Ends everything; waits for the transaction that is under way.
@@ -162,7 +241,10 @@ impl Db {
         let writer = self.writer.lock().await.take();
         let readers = std::mem::take(&mut *self.idle_readers.lock().unwrap_or_else(PoisonError::into_inner));
         for conn in readers.into_iter().chain(writer) {
-            sqlite::close(conn).await;
+            match conn.engine {
+                Engine::Sqlite(conn) => sqlite::close(conn).await,
+                Engine::Postgres(conn) => conn.close().await,
+            }
         }
     }
 
@@ -189,8 +271,8 @@ impl Db {
     }
 
     /// Whether the bell tells of something that this process does not know of.
-    pub(super) fn is_rung_for_news(&self) -> bool {
-        self.bell.rung().is_none_or(|rung| rung > *self.head.borrow())
+    pub(super) fn is_rung_for_news(&self, bell: &Bell) -> bool {
+        bell.rung().is_none_or(|rung| rung > *self.head.borrow())
     }
 
     /// Tells everybody in this process that the feed reaches to `head`.
@@ -201,6 +283,11 @@ impl Db {
             is_news
         });
     }
+}
+
+fn postgres_conn(home: &Arc<PgHome>, place: Arc<str>) -> Conn {
+    let engine = Engine::Postgres(home.connection());
+    Conn { engine, place, doing: "open the store", ahead: Vec::new() }
 }
 
 /// A connection that reads, lent out.
@@ -234,145 +321,10 @@ impl Drop for ReadConn {
     }
 }
 
-/// A write transaction.
-pub(super) struct Tx<'a> {
-    db: &'a Db,
-    /// `None` once it has ended.
-    slot: Option<OwnedMutexGuard<Option<Conn>>>,
-    told: Told,
-}
-
-/// What a transaction tells the feed.
-#[derive(Default)]
-struct Told {
-    /// The number before the first that it took, and the last.
-    numbers: Option<(Seq, Seq)>,
-    changes: Vec<Change>,
-}
-
-impl<'a> Tx<'a> {
-    pub(super) const fn db(&self) -> &'a Db {
-        self.db
-    }
-
-    /// Takes `count` numbers of the feed; the first of them. They become visible with the commit.
-    pub(super) async fn take_numbers(&mut self, count: usize) -> Result<Seq, StoreError> {
-        Ok(self.take_numbers_and_recalls(count).await?.0)
-    }
-
-    /// The same, with the number of recalls that wait for their message.
-    pub(super) async fn take_numbers_and_recalls(&mut self, count: usize) -> Result<(Seq, i64), StoreError> {
-        let count = i64::try_from(count).unwrap_or(i64::MAX);
-        let row = q("update store_meta set seq = seq + $1 where id = 1 returning seq, early_recalls")
-            .bind(count)
-            .must(self)
-            .await?;
-        let last = Seq(row.int(0)?);
-        let before = self.told.numbers.map_or(Seq(last.0 - count), |(before, _)| before);
-        self.told.numbers = Some((before, last));
-        Ok((Seq(last.0 - count + 1), row.int(1)?))
-    }
-
-    /// Writes one row of the feed.
-    pub(super) async fn tell(
-        &mut self,
-        what: ChangeKind,
-        key: &str,
-        chat: Option<&ChatId>,
-    ) -> Result<Seq, StoreError> {
-        let seq = self.take_numbers(1).await?;
-        self.tell_at(seq, what, key, chat).await?;
-        Ok(seq)
-    }
-
-    /// Writes one row of the feed under a number that was taken before.
-    pub(super) async fn tell_at(
-        &mut self,
-        seq: Seq,
-        what: ChangeKind,
-        key: &str,
-        chat: Option<&ChatId>,
-    ) -> Result<(), StoreError> {
-        self.tell_all(vec![Change { seq, what, key: key.to_owned(), chat_id: chat.cloned() }]).await
-    }
-
-    /// Writes rows of the feed under numbers that were taken before.
-    pub(super) async fn tell_all(&mut self, changes: Vec<Change>) -> Result<(), StoreError> {
-        let mut values = Vec::with_capacity(changes.len() * 4);
-        for change in &changes {
-            values.extend([
-                change.seq.into(),
-                change.what.code().into(),
-                change.key.as_str().into(),
-                change.chat_id.as_ref().into(),
-            ]);
-        }
-        self.told.changes.extend(changes);
-        self.db.texts.feed.later(self, values).await
-    }
-
-    /// Commits, then wakes who waits: here and in other processes.
-    pub(super) async fn commit(mut self) -> Result<(), StoreError> {
-        q("commit").run(&mut self).await?;
-        let told = std::mem::take(&mut self.told);
-        if let Some((before, head)) = told.numbers {
-            // While the writer is still ours: in the order of the numbers.
-            self.db.recent().add(before, head, told.changes);
-        }
-        self.slot = None;
-        if let Some((_, head)) = told.numbers {
-            self.db.announce(head);
-            self.db.bell.ring(head);
-        }
-        Ok(())
-    }
-}
-
-impl Deref for Tx<'_> {
-    type Target = Conn;
-
-    #[expect(clippy::expect_used, reason = "the slot is emptied by commit, which takes the transaction")]
-    fn deref(&self) -> &Conn {
-        self.slot.as_ref().and_then(|slot| slot.as_ref()).expect("an open transaction has its connection")
-    }
-}
-
-impl DerefMut for Tx<'_> {
-    #[expect(clippy::expect_used, reason = "the slot is emptied by commit, which takes the transaction")]
-    fn deref_mut(&mut self) -> &mut Conn {
-        self.slot.as_mut().and_then(|slot| slot.as_mut()).expect("an open transaction has its connection")
-    }
-}
-
-impl Drop for Tx<'_> {
-    fn drop(&mut self) {
-        let Some(mut slot) = self.slot.take() else { return };
-        if let Some(conn) = slot.as_mut() {
-            let has_begun = conn.ahead.first().is_none_or(|first| first.text.as_str() != BEGIN);
-            conn.ahead.clear();
-            if !has_begun {
-                return;
-            }
-        }
-        // SQLite may have rolled back by itself (full disk), and then says so: that error says nothing new.
-        // Without a runtime the connection is dropped, which rolls back as well.
-        match tokio::runtime::Handle::try_current() {
-            Ok(runtime) => drop(runtime.spawn(async move {
-                if let Some(conn) = slot.as_mut()
-                    && matches!(q("rollback").run(conn).await, Err(StoreError::Engine { reason, .. }) if !reason.contains("no transaction is active"))
-                {
-                    *slot = None;
-                }
-            })),
-            Err(_) => *slot = None,
-        }
-    }
-}
-
 /// A file beside the store that is written after each commit with news, so that other processes are woken
 /// once the commit can be seen: writes to the journal come before that. In it is the number that the feed
 /// reached.
-struct Bell {
+pub(super) struct Bell {
     file: Option<File>,
 }
 
@@ -396,7 +348,7 @@ impl Bell {
         Some(Seq(i64::from_be_bytes(bytes)))
     }
 
-    fn ring(&self, head: Seq) {
+    pub(super) fn ring(&self, head: Seq) {
         if let Some(file) = &self.file {
             let _ = file.write_at(&head.0.to_be_bytes(), 0);
         }

@@ -19,10 +19,10 @@ pub enum StoreError {
         reason: String,
     },
     /// There is no store and none was to be made.
-    #[error("there is no store at {}", path.display())]
+    #[error("there is no store at {place}")]
     Missing {
         /// Where it was looked for.
-        path: PathBuf,
+        place: String,
     },
     /// A newer larkdeck made the store.
     #[error("the store {place} has schema version {found}; this larkdeck knows versions up to {known}")]
@@ -33,6 +33,54 @@ pub enum StoreError {
         found: i64,
         /// The newest version that this program knows.
         known: i64,
+    },
+    /// An older larkdeck made the store, and nobody has brought it up to date.
+    #[error("the store {place} has schema version {found}; this larkdeck needs version {known}")]
+    Older {
+        /// Which store.
+        place: String,
+        /// Its version.
+        found: i64,
+        /// The version that this program works with.
+        known: i64,
+    },
+    /// The database cannot be a store.
+    #[error("the database {place} cannot be a store: {reason}")]
+    Unsuitable {
+        /// Which database.
+        place: String,
+        /// Why not.
+        reason: String,
+    },
+    /// The database does not let this login in.
+    #[error("the database of the store {place} refuses the login: {reason}")]
+    LoginRefused {
+        /// Which store.
+        place: String,
+        /// What the database says.
+        reason: String,
+    },
+    /// The database cannot be reached.
+    #[error("cannot {doing}: the store {place} is away: {reason}")]
+    Away {
+        /// What was being done.
+        doing: &'static str,
+        /// Which store.
+        place: String,
+        /// What the connection or the system says.
+        reason: String,
+    },
+    /// The connection broke while a change was committed, and nobody can tell whether it was.
+    #[error(
+        "nobody can tell whether larkdeck could {doing}: the store {place} went away in the middle: {reason}"
+    )]
+    Unsure {
+        /// What was being done.
+        doing: &'static str,
+        /// Which store.
+        place: String,
+        /// What the connection or the system says.
+        reason: String,
     },
     /// The file is no store, or it is damaged.
     #[error("the store {place} is damaged or no store at all: {reason}")]
@@ -211,6 +259,9 @@ impl Problem for StoreError {
             Self::BadUrl { .. }
             | Self::Missing { .. }
             | Self::Newer { .. }
+            | Self::Older { .. }
+            | Self::Unsuitable { .. }
+            | Self::LoginRefused { .. }
             | Self::KeyFile { .. }
             | Self::KeyExposed { .. }
             | Self::KeySource { .. }
@@ -221,6 +272,8 @@ impl Problem for StoreError {
             | Self::Locked { .. }
             | Self::Denied { .. }
             | Self::Engine { .. }
+            | Self::Away { .. }
+            | Self::Unsure { .. }
             | Self::Data { .. }
             | Self::Closed => Kind::Storage,
             Self::NameTaken { .. }
@@ -235,16 +288,51 @@ impl Problem for StoreError {
 
     fn hint(&self) -> Option<Hint> {
         let text = match self {
-            Self::BadUrl { .. } => "Write the store as sqlite:PATH.".to_owned(),
+            Self::BadUrl { .. } => {
+                "Write the store as sqlite:PATH or postgres://USER@HOST/DATABASE.".to_owned()
+            }
+            Self::Missing { place } if is_postgres(place) => {
+                "Make it with `larkdeck store init`; the database itself is made with `createdb`.".to_owned()
+            }
             Self::Missing { .. } => "Add an integration first, or name the store with --store.".to_owned(),
             Self::Newer { .. } => "Use the newer larkdeck on this store, or another store.".to_owned(),
+            Self::Older { .. } => {
+                "Run `larkdeck store migrate` when everybody can have the newer larkdeck: older ones do not open \
+                 the store after that."
+                    .to_owned()
+            }
+            Self::Unsuitable { .. } => {
+                "Give larkdeck a database of its own, encoded in UTF8, or a schema of its own: \
+                 ?options=-c%20search_path=larkdeck at the end of the URL."
+                    .to_owned()
+            }
+            Self::LoginRefused { .. } => {
+                "Look at user and database of the URL, and at the password: [store] password_file, \
+                 LARKDECK_STORE_PASSWORD, PGPASSWORD or ~/.pgpass (mode 0600)."
+                    .to_owned()
+            }
+            Self::Away { .. } => {
+                "Look at the database and the way to it; what runs goes on by itself once it answers.".to_owned()
+            }
+            Self::Unsure { .. } => "Look whether it is there before you do it again.".to_owned(),
+            Self::Corrupt { place, .. } if is_postgres(place) => {
+                "Look at the database's log, and restore a backup where a table is damaged.".to_owned()
+            }
             Self::Corrupt { .. } => {
                 "Move the file away and restore a backup; `sqlite3 FILE .recover` saves what can be read."
                     .to_owned()
             }
             Self::Full { .. } => "Free some space on that disk; larkdeck goes on by itself.".to_owned(),
+            Self::Locked { place, .. } if is_postgres(place) => {
+                "Look for a transaction that stays open: select * from pg_stat_activity where state like \
+                 'idle in transaction%'."
+                    .to_owned()
+            }
             Self::Locked { .. } => {
                 "Look for a process that keeps the file open in a transaction (`fuser FILE`).".to_owned()
+            }
+            Self::Denied { place, .. } if is_postgres(place) => {
+                "Grant this login what it needs, or use one that may; a standby takes no changes.".to_owned()
             }
             Self::Denied { .. } => {
                 "Give this user write permission for the store's folder and its files.".to_owned()
@@ -259,6 +347,9 @@ impl Problem for StoreError {
                     .to_owned()
             }
             Self::Tampered { .. } => "Enter the secret again with `larkdeck integration edit`.".to_owned(),
+            Self::Engine { place, .. } if is_postgres(place) => {
+                "The database's own log says more; the store keeps what was committed.".to_owned()
+            }
             Self::Engine { .. } => {
                 "Look at the disk, and at the limits of this process (`ulimit -f`); the store itself keeps what was \
                  committed."
@@ -275,6 +366,10 @@ impl Problem for StoreError {
         };
         Some(text)
     }
+}
+
+fn is_postgres(place: &str) -> bool {
+    place.starts_with("postgres")
 }
 
 fn names(holders: &[Holder]) -> String {

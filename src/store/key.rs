@@ -99,7 +99,8 @@ impl KeyRing {
     /// # Errors
     /// [`StoreError::KeyExposed`], [`StoreError::KeyFile`], [`StoreError::KeySource`].
     pub fn load(source: KeySource, store: Option<&StoreUrl>) -> Result<Self, StoreError> {
-        let store_group = store.and_then(|StoreUrl::Sqlite(path)| {
+        let store_group = store.and_then(|store| {
+            let StoreUrl::Sqlite(path) = store else { return None };
             let folder =
                 path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
             std::fs::metadata(path).or_else(|_| std::fs::metadata(folder)).ok().map(|meta| meta.gid())

@@ -74,10 +74,10 @@ impl Store {
     pub async fn try_acquire(&self, app: &AppKey, stale: Option<LeaseMark>) -> Result<Acquired, StoreError> {
         let mut tx = self.db().write("take the lease").await?;
         let before = lease(&mut tx, app).await?;
-        let taken_over = match before {
+        let taken_over = match &before {
             Some(row) if row.holder.is_some() => {
                 if stale != Some(row.mark) {
-                    return Ok(Acquired::HeldBy(row));
+                    return Ok(Acquired::HeldBy(row.clone()));
                 }
                 true
             }
@@ -86,11 +86,16 @@ impl Store {
         // The number of the feed row is the epoch: it grows for ever, whatever becomes of the lease's row.
         let epoch = tx.tell(ChangeKind::Live, app.app_id.as_str(), None).await?.0;
         let db = tx.db();
-        q("insert into lease (base_url, app_id, epoch, beat, holder_user, holder_host, holder_pid, state, since_at)
-            values ($1, $2, $3, 0, $4, $5, $6, $7, $8)
+        // A beat waits for no transaction: one that came meanwhile keeps the lease where it is.
+        let mark = before.as_ref().map(|row| row.mark).unwrap_or(LeaseMark { epoch: 0, beat: 0 });
+        let taken = q(
+            "insert into lease (base_url, app_id, epoch, beat, holder_user, holder_host, holder_pid, state,
+                since_at) values ($1, $2, $3, 0, $4, $5, $6, $7, $8)
             on conflict (base_url, app_id) do update set epoch = excluded.epoch, beat = 0,
                 holder_user = excluded.holder_user, holder_host = excluded.holder_host,
-                holder_pid = excluded.holder_pid, state = excluded.state, since_at = excluded.since_at")
+                holder_pid = excluded.holder_pid, state = excluded.state, since_at = excluded.since_at
+                where lease.epoch = $9 and lease.beat = $10",
+        )
         .bind(&*app.base_url)
         .bind(&app.app_id)
         .bind(epoch)
@@ -99,8 +104,14 @@ impl Store {
         .bind(db.me.pid)
         .bind(state_text(&LiveState::Connecting)?)
         .bind(db.now())
+        .bind(mark.epoch)
+        .bind(mark.beat)
         .run(&mut tx)
         .await?;
+        if taken == 0 {
+            let row = lease(&mut tx, app).await?.ok_or_else(|| StoreError::data("lease", "it is gone"))?;
+            return Ok(Acquired::HeldBy(row));
+        }
         tx.commit().await?;
         Ok(Acquired::Ours { epoch, taken_over })
     }
@@ -110,15 +121,15 @@ impl Store {
     /// # Errors
     /// The engine's.
     pub async fn beat(&self, app: &AppKey, epoch: i64) -> Result<bool, StoreError> {
-        let mut tx = self.db().write("keep the lease").await?;
+        let mut touch = self.db().touch("keep the lease").await?;
         let kept = q("update lease set beat = beat + 1
             where base_url = $1 and app_id = $2 and epoch = $3 and holder_user is not null")
         .bind(&*app.base_url)
         .bind(&app.app_id)
         .bind(epoch)
-        .run(&mut tx)
+        .run(&mut touch)
         .await?;
-        tx.commit().await?;
+        touch.done().await?;
         Ok(kept > 0)
     }
 

@@ -221,7 +221,10 @@ impl Store {
                 .collect();
             let touched: Vec<MemberId> = known.iter().map(|(member, _, _)| member.clone()).collect();
             let Some(seq) = tell_links(&mut tx, &touched).await? else { continue };
-            let values = known.iter().flat_map(|(member, reason, at)| {
+            // The last word on each: a statement may not write a row twice.
+            let last: BTreeMap<_, _> =
+                known.iter().map(|(member, reason, at)| (member, (reason, at))).collect();
+            let values = last.into_iter().flat_map(|(member, (reason, at))| {
                 [integration.into(), member.into(), reason.code().into(), (*at).into(), seq.into()]
             });
             upsert.run(&mut tx, values.collect()).await?;

@@ -1,6 +1,7 @@
 //! Everything larkdeck keeps, and the bus between its processes.
 //!
-//! One store is one SQLite file that any number of processes on the host have open. Each committed change
+//! One store is one SQLite file that any number of processes on the host have open, or a PostgreSQL database for
+//! those of many hosts. Each committed change
 //! that a screen may show has a number in the *feed*; a reader that has seen number n never finds a row <= n
 //! later. Writes are short transactions on one connection a process; what comes from the platform goes
 //! through one queue that commits whatever has gathered, and answers after the commit.
@@ -35,7 +36,11 @@ mod seal;
 mod sql;
 mod sqlite;
 #[cfg(test)]
+#[path = "../../tests/common/postgres.rs"]
+mod test_postgres;
+#[cfg(test)]
 mod tests;
+mod tx;
 mod watch;
 
 use std::{fmt, path::PathBuf, str::FromStr, sync::Arc};
@@ -58,30 +63,46 @@ pub use self::{
     reader::Reader,
     room::ChatRow,
     roster::{RosterChunk, RosterRow},
-    watch::Watch,
+    watch::{Health, Watch},
 };
-use crate::core::{integration::Holder, time::Clock};
+use crate::core::{integration::Holder, secret::Secret, time::Clock};
 
 /// Where a store is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreUrl {
     /// A SQLite file.
     Sqlite(PathBuf),
+    /// A PostgreSQL database.
+    Postgres(postgres::PgUrl),
+}
+
+impl StoreUrl {
+    /// With the password of the database, where the URL has none.
+    #[must_use]
+    pub fn with_password(self, password: Option<Secret>) -> Self {
+        match self {
+            Self::Postgres(url) => Self::Postgres(url.with_password(password)),
+            file @ Self::Sqlite(_) => file,
+        }
+    }
 }
 
 impl FromStr for StoreUrl {
     type Err = StoreError;
 
     fn from_str(text: &str) -> Result<Self, StoreError> {
-        let bad = |reason: &str| StoreError::BadUrl {
-            url: text.chars().take_while(|c| *c != ':').collect(),
-            reason: reason.to_owned(),
+        let bad = |reason: &str| {
+            let url = text.chars().take_while(|c| *c != ':').collect();
+            StoreError::BadUrl { url, reason: reason.to_owned() }
         };
+        if text.starts_with("postgres:") || text.starts_with("postgresql:") {
+            return text.parse().map(Self::Postgres);
+        }
         match text.strip_prefix("sqlite:").map(|rest| rest.strip_prefix("//").unwrap_or(rest)) {
             Some("") => Err(bad("the path is missing")),
             Some(path) if path.contains(['?', '\0']) => Err(bad("the path has a question mark or a zero")),
             Some(path) => Ok(Self::Sqlite(PathBuf::from(path))),
-            None => Err(bad("larkdeck opens sqlite:PATH")),
+            None => Err(bad("larkdeck opens sqlite:PATH and postgres://USER@HOST/DATABASE")),
         }
     }
 }
@@ -90,6 +111,7 @@ impl fmt::Display for StoreUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            Self::Postgres(url) => url.fmt(f),
         }
     }
 }
@@ -132,14 +154,23 @@ impl Store {
         keys: key::KeyRing,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StoreError> {
-        let StoreUrl::Sqlite(path) = &options.url;
-        let db = Arc::new(Db::open(path, options.create, options.me, clock).await?);
+        let db = Arc::new(Db::open(&options.url, options.create, options.me, clock).await?);
         Ok(Self(Arc::new(Inner {
             queue: Queue::start(Arc::clone(&db)),
             watcher: watch::Watcher::new(),
             keys: key::Keys::new(keys),
             db,
         })))
+    }
+
+    /// Makes the store where there is none, or brings its schema up to date; the version that it had before (0:
+    /// none). Two at once are safe. A SQLite store is brought up to date by whoever opens it, a PostgreSQL store
+    /// by this alone.
+    ///
+    /// # Errors
+    /// [`StoreError::Newer`], or one that says why the engine cannot.
+    pub async fn migrate(url: &StoreUrl, me: Holder, clock: Arc<dyn Clock>) -> Result<i64, StoreError> {
+        Db::migrate(url, me, clock).await
     }
 
     /// This process.

@@ -1,5 +1,370 @@
-//! Everything that only PostgreSQL needs.
+//! Everything that only PostgreSQL needs: connections that are made anew when they break, the lock of the one
+//! writer, values and rows.
+//!
+//! A write transaction begins by locking the row of `store_meta`: there is one writer at a time as on SQLite, so
+//! that everything that reads before it writes is right on both engines, and numbers of the feed become visible
+//! in order. Who stops in the middle is thrown out by the database after some seconds.
 
+mod explain;
+mod home;
+mod listen;
+mod schema;
 mod url;
 
+use std::{sync::Arc, time::Duration};
+
+use futures_util::TryStreamExt;
+use sqlx::{
+    AssertSqlSafe, Either, Executor, PgConnection, Postgres, Row as _, ValueRef,
+    postgres::{PgArguments, PgValueFormat, PgValueRef},
+};
+use tokio::time::timeout;
+
+#[cfg(test)]
+pub(super) use self::schema::MIGRATIONS;
 pub use self::url::PgUrl;
+pub(super) use self::{
+    explain::explain,
+    home::PgHome,
+    listen::follow,
+    schema::{bring_up_to_date, migrate},
+};
+use super::{
+    StoreError,
+    sql::{Query, Text, Type, Value},
+};
+use crate::core::ids::Seq;
+
+pub(super) type PgRow = sqlx::postgres::PgRow;
+pub(super) type PgResult<T> = Result<T, sqlx::Error>;
+
+/// The database ends a statement after 10 s: a connection that says nothing for longer is broken.
+const PATIENCE: Duration = Duration::from_secs(13);
+
+/// How long a commit whose answer was lost is looked for.
+const DOUBT: Duration = Duration::from_secs(6);
+
+/// What a statement brought.
+#[derive(Debug, Default)]
+pub(super) struct Answer {
+    pub(super) changed: u64,
+    pub(super) rows: Vec<PgRow>,
+}
+
+/// How far a transaction has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Inside {
+    Nothing,
+    /// A transaction of that number.
+    Transaction(i64),
+    /// One that has failed: the database ignores everything but its end.
+    Failed,
+}
+
+/// A connection that is made when it is needed, and again when it has broken.
+pub(super) struct PgConn {
+    home: Arc<PgHome>,
+    /// Taken out for each call: one that is given up in the middle ends its connection, and so its transaction.
+    conn: Option<PgConnection>,
+    inside: Inside,
+}
+
+impl std::fmt::Debug for PgConn {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PgConn").field("is_open", &self.conn.is_some()).field("inside", &self.inside).finish()
+    }
+}
+
+/// What is asked of the database.
+enum Call<'a> {
+    Query(&'a Query),
+    /// Some statements without values, in one trip.
+    Script(&'a str),
+}
+
+impl PgConn {
+    pub(super) const fn new(home: Arc<PgHome>) -> Self {
+        Self { home, conn: None, inside: Inside::Nothing }
+    }
+
+    /// Runs what goes before a statement, one after the other, then the statement.
+    pub(super) async fn ask_all(&mut self, ahead: &mut Vec<Query>, last: &Query) -> PgResult<Answer> {
+        self.ask_each(ahead).await?;
+        self.ask(last).await
+    }
+
+    /// Runs statements, one after the other.
+    pub(super) async fn ask_each(&mut self, queries: &mut Vec<Query>) -> PgResult<()> {
+        for query in queries.drain(..) {
+            self.ask(&query).await?;
+        }
+        Ok(())
+    }
+
+    /// Runs a statement. Outside of a transaction, where only what may be done twice is, a connection that turns
+    /// out to be broken is replaced.
+    pub(super) async fn ask(&mut self, query: &Query) -> PgResult<Answer> {
+        let is_loose = self.inside == Inside::Nothing;
+        if !(is_loose && self.home.is_pooled()) {
+            let was_open = self.conn.is_some();
+            return match self.call(Call::Query(query), PATIENCE).await {
+                Err(error) if is_loose && was_open && self.conn.is_none() && explain::is_broken(&error) => {
+                    Box::pin(self.ask(query)).await
+                }
+                answered => answered,
+            };
+        }
+        // Behind a pooler a statement and its values reach the same session only inside a transaction.
+        let home = Arc::clone(&self.home);
+        self.call(Call::Script(home.begin_loose()), PATIENCE).await?;
+        let answer = self.call(Call::Query(query), PATIENCE).await;
+        let end = if answer.is_ok() { "commit" } else { "rollback" };
+        self.call(Call::Script(end), PATIENCE).await.map_or_else(Err, |_| answer)
+    }
+
+    /// Runs some statements without values, in one trip.
+    pub(super) async fn script(&mut self, script: &str, patience: Duration) -> PgResult<Answer> {
+        self.call(Call::Script(script), patience).await
+    }
+
+    /// Begins a transaction as the store's one writer.
+    pub(super) async fn begin(&mut self) -> PgResult<()> {
+        let was_open = self.conn.is_some();
+        let home = Arc::clone(&self.home);
+        let begun = match self.call(Call::Script(home.begin()), PATIENCE).await {
+            // Not even begun: a connection that broke while it was idle.
+            Err(error) if was_open && explain::is_broken(&error) => {
+                self.call(Call::Script(home.begin()), PATIENCE).await
+            }
+            begun => begun,
+        };
+        match begun {
+            Ok(answer) => {
+                let row = answer.rows.first().ok_or(sqlx::Error::RowNotFound)?;
+                self.inside = Inside::Transaction(int(row, 0)?.unwrap_or_default());
+                Ok(())
+            }
+            Err(error) => {
+                // Refused in the middle, the transaction stays open.
+                self.rollback().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Commits, and tells who listens that the feed reaches to `head`.
+    pub(super) async fn commit(&mut self, head: Option<Seq>) -> Result<(), Uncommitted> {
+        let Inside::Transaction(number) = self.inside else {
+            let reason = "a statement of the transaction failed before".to_owned();
+            return Err(Uncommitted::Undone(sqlx::Error::Protocol(reason)));
+        };
+        let script = match head {
+            Some(head) => format!("{}; commit", self.home.notify(head)),
+            None => "commit".to_owned(),
+        };
+        let done = self.call(Call::Script(&script), PATIENCE).await;
+        match done {
+            Ok(_) => {
+                self.inside = Inside::Nothing;
+                Ok(())
+            }
+            Err(error) if explain::is_broken(&error) => {
+                self.inside = Inside::Nothing;
+                self.look_for(number, error).await
+            }
+            Err(error) => Err(Uncommitted::Undone(error)),
+        }
+    }
+
+    /// The answer to a commit was lost with its connection: the database knows what became of it.
+    async fn look_for(&mut self, number: i64, lost: sqlx::Error) -> Result<(), Uncommitted> {
+        let identity = self.home.identity();
+        let text = format!("select pg_xact_status('{number}'::xid8)");
+        let found = timeout(DOUBT, async {
+            loop {
+                let answer = self.call(Call::Script(&text), PATIENCE).await;
+                let status = answer.ok().and_then(|answer| {
+                    answer.rows.first().and_then(|row| self::text(row, 0).ok().flatten().map(str::to_owned))
+                });
+                match status.as_deref() {
+                    Some("in progress") | None => tokio::time::sleep(Duration::from_millis(100)).await,
+                    Some(status) => return status == "committed",
+                }
+            }
+        })
+        .await;
+        match found {
+            // A server that took over from another knows nothing of the other's numbers.
+            _ if self.home.identity() != identity => Err(Uncommitted::Unknown(lost)),
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Uncommitted::Undone(lost)),
+            Err(_) => Err(Uncommitted::Unknown(lost)),
+        }
+    }
+
+    /// Ends what is open without keeping it.
+    pub(super) async fn rollback(&mut self) {
+        self.inside = Inside::Nothing;
+        // One that does not answer is closed, which ends it too.
+        if self.conn.is_some() && self.call(Call::Script("rollback"), PATIENCE).await.is_err() {
+            self.conn = None;
+        }
+    }
+
+    /// Says goodbye.
+    pub(super) async fn close(mut self) {
+        use sqlx::Connection as _;
+        if let Some(conn) = self.conn.take() {
+            // Whoever does not hear it finds the connection closed.
+            let _ = timeout(Duration::from_secs(1), conn.close()).await;
+        }
+    }
+
+    async fn call(&mut self, call: Call<'_>, patience: Duration) -> PgResult<Answer> {
+        let mut conn = match self.conn.take() {
+            Some(conn) => conn,
+            None if self.inside == Inside::Nothing => self.home.connect().await?,
+            None => return Err(explain::broken("the connection broke in the middle of the transaction")),
+        };
+        let done = timeout(patience, perform(&mut conn, &call)).await;
+        let done = done.unwrap_or_else(|_| Err(explain::broken("it does not answer")));
+        match &done {
+            Err(error) if explain::is_broken(error) => {
+                // Dropped: its transaction is over, whatever the other side has heard of it.
+                self.home.broke(error);
+            }
+            Err(error) => {
+                if explain::is_about_pooler(error) {
+                    self.home.found_pooler();
+                } else {
+                    self.conn = Some(conn);
+                }
+                if self.inside != Inside::Nothing {
+                    self.inside = Inside::Failed;
+                }
+            }
+            Ok(_) => {
+                self.conn = Some(conn);
+                self.home.is_well();
+            }
+        }
+        done
+    }
+}
+
+/// Why a commit did not go through.
+#[derive(Debug)]
+pub(super) enum Uncommitted {
+    /// Nothing of it was kept.
+    Undone(sqlx::Error),
+    /// Nobody knows.
+    Unknown(sqlx::Error),
+}
+
+impl Uncommitted {
+    /// Says what it means for the person who reads it.
+    pub(super) fn explain(self, doing: &'static str, place: &str) -> StoreError {
+        match self {
+            Self::Undone(error) => explain(error, doing, place),
+            Self::Unknown(error) => {
+                StoreError::Unsure { doing, place: place.to_owned(), reason: explain::reason(&error) }
+            }
+        }
+    }
+}
+
+async fn perform(conn: &mut PgConnection, call: &Call<'_>) -> PgResult<Answer> {
+    let mut answer = Answer::default();
+    let mut stream = match call {
+        Call::Query(query) => conn.fetch_many(prepared(query)?),
+        Call::Script(script) => conn.fetch_many(sqlx::raw_sql(AssertSqlSafe(*script))),
+    };
+    while let Some(part) = stream.try_next().await? {
+        match part {
+            Either::Left(done) => answer.changed += done.rows_affected(),
+            Either::Right(row) => answer.rows.push(row),
+        }
+    }
+    Ok(answer)
+}
+
+fn prepared(query: &Query) -> PgResult<sqlx::query::Query<'static, Postgres, PgArguments>> {
+    let arguments = arguments(&query.values)?;
+    Ok(match &query.text {
+        Text::Written(text) => sqlx::query_with(*text, arguments),
+        Text::Built(text) => sqlx::query_with(AssertSqlSafe(Arc::clone(text)), arguments),
+    })
+}
+
+fn arguments(values: &[Value]) -> PgResult<PgArguments> {
+    use sqlx::Arguments;
+    let mut arguments = PgArguments::default();
+    arguments.reserve(values.len(), values.len() * 16);
+    for value in values {
+        match value {
+            Value::Null(Type::Int) => arguments.add(None::<i64>),
+            Value::Null(Type::Text) => arguments.add(None::<&str>),
+            Value::Null(Type::Bytes) => arguments.add(None::<&[u8]>),
+            Value::Int(value) => arguments.add(*value),
+            Value::Text(value) => arguments.add(value.as_str()),
+            Value::Bytes(value) => arguments.add(value.as_slice()),
+        }
+        .map_err(sqlx::Error::Encode)?;
+    }
+    Ok(arguments)
+}
+
+fn value(row: &PgRow, column: usize) -> PgResult<Option<PgValueRef<'_>>> {
+    let value = row.try_get_raw(column)?;
+    Ok(if value.is_null() { None } else { Some(value) })
+}
+
+fn unreadable(value: &PgValueRef<'_>) -> sqlx::Error {
+    sqlx::Error::Decode(format!("a value of type {} was not expected", value.type_info()).into())
+}
+
+/// A number: of whatever width, or a truth.
+pub(super) fn int(row: &PgRow, column: usize) -> PgResult<Option<i64>> {
+    let Some(value) = value(row, column)? else { return Ok(None) };
+    let bytes = value.as_bytes().map_err(sqlx::Error::Decode)?;
+    if value.format() == PgValueFormat::Text {
+        let text = value.as_str().map_err(sqlx::Error::Decode)?;
+        return text.parse().map(Some).map_err(|_| unreadable(&value));
+    }
+    let kind = value.type_info().oid().map(|oid| oid.0);
+    let number = match (kind, bytes) {
+        (Some(BOOL), [byte]) => i64::from(*byte),
+        (Some(INT8), bytes) => bytes.try_into().map(i64::from_be_bytes).map_err(|_| unreadable(&value))?,
+        (Some(INT4), bytes) => {
+            i64::from(bytes.try_into().map(i32::from_be_bytes).map_err(|_| unreadable(&value))?)
+        }
+        _ => return Err(unreadable(&value)),
+    };
+    Ok(Some(number))
+}
+
+const BOOL: u32 = 16;
+const BYTEA: u32 = 17;
+const INT8: u32 = 20;
+const INT4: u32 = 23;
+
+pub(super) fn text(row: &PgRow, column: usize) -> PgResult<Option<&str>> {
+    let Some(value) = value(row, column)? else { return Ok(None) };
+    value.as_str().map(Some).map_err(sqlx::Error::Decode)
+}
+
+pub(super) fn bytes(row: &PgRow, column: usize) -> PgResult<Option<&[u8]>> {
+    let Some(value) = value(row, column)? else { return Ok(None) };
+    match value.type_info().oid() {
+        Some(oid) if oid.0 == BYTEA => value.as_bytes().map(Some).map_err(sqlx::Error::Decode),
+        _ => Err(unreadable(&value)),
+    }
+}
+
+/// All members in one text, in the order of their ids: see [`super::roster`].
+pub(super) const PACK_MEMBERS: &str = "select string_agg(packed, '' order by id) from member";
+
+/// Ids of linked members in one text, the same way.
+pub(super) const PACK_LINKS: &str =
+    "select string_agg(member_id || chr(30), '' order by member_id) from member_link
+    where integration_id = $1 and open_id is not null";

@@ -99,18 +99,18 @@ impl Store {
     pub async fn report_ring(&self) -> Result<(), StoreError> {
         let ring = self.ring_report()?;
         let db = self.db();
-        let mut tx = db.write("list this process").await?;
+        let mut touch = db.touch("list this process").await?;
         let start = start_of(db.me.pid);
         q("delete from process where holder_host = $1 and holder_pid = $2 and holder_start <> $3")
             .bind(db.me.host.as_str())
             .bind(db.me.pid)
             .bind(start.as_str())
-            .run(&mut tx)
+            .run(&mut touch)
             .await?;
         q("delete from process where holder_host <> $1 and seen_at < $2")
             .bind(db.me.host.as_str())
             .bind(db.now().minus(SILENT_FOR))
-            .run(&mut tx)
+            .run(&mut touch)
             .await?;
         q("insert into process (holder_user, holder_host, holder_pid, holder_start, ring, keys, seen_at)
             values ($1, $2, $3, $4, $5, $6, $7) on conflict (holder_host, holder_pid, holder_start)
@@ -122,9 +122,9 @@ impl Store {
         .bind(ring.origin)
         .bind(ring.keys.join(" "))
         .bind(db.now())
-        .run(&mut tx)
+        .run(&mut touch)
         .await?;
-        tx.commit().await
+        touch.done().await
     }
 
     /// Takes this process off the list.
@@ -133,13 +133,13 @@ impl Store {
     /// The engine's.
     pub async fn leave_ring(&self) -> Result<(), StoreError> {
         let db = self.db();
-        let mut tx = db.write("take this process off the list").await?;
+        let mut touch = db.touch("take this process off the list").await?;
         q("delete from process where holder_host = $1 and holder_pid = $2")
             .bind(db.me.host.as_str())
             .bind(db.me.pid)
-            .run(&mut tx)
+            .run(&mut touch)
             .await?;
-        tx.commit().await
+        touch.done().await
     }
 
     /// The keys of the ring, each with the living processes that lack it.

@@ -38,7 +38,7 @@ impl Store {
         if !is_news {
             return Ok(());
         }
-        let mut tx = self.db().write("set the read mark").await?;
+        let mut touch = self.db().touch("set the read mark").await?;
         // What is unread from now on: what comes later in the transcript, and whatever will be learned.
         q("insert into read_mark (reader, chat_id, at, message_id, counted)
             select $1, $2, $3, $4, counted - (select count(*) from message where chat_id = $2 and own = 0
@@ -52,9 +52,9 @@ impl Store {
         .bind(chat)
         .bind(place.at)
         .bind(&place.message_id)
-        .run(&mut tx)
+        .run(&mut touch)
         .await?;
-        tx.commit().await
+        touch.done().await
     }
 
     /// Up to where a chat is read.
@@ -76,7 +76,7 @@ impl Store {
     /// # Errors
     /// The engine's.
     pub async fn put_ui(&self, reader: &str, key: &str, value: Option<&str>) -> Result<(), StoreError> {
-        let mut tx = self.db().write("keep the screen's state").await?;
+        let mut touch = self.db().touch("keep the screen's state").await?;
         match value {
             Some(value) => {
                 q("insert into ui (reader, key, value) values ($1, $2, $3)
@@ -84,14 +84,18 @@ impl Store {
                 .bind(reader)
                 .bind(key)
                 .bind(value)
-                .run(&mut tx)
+                .run(&mut touch)
                 .await?
             }
             None => {
-                q("delete from ui where reader = $1 and key = $2").bind(reader).bind(key).run(&mut tx).await?
+                q("delete from ui where reader = $1 and key = $2")
+                    .bind(reader)
+                    .bind(key)
+                    .run(&mut touch)
+                    .await?
             }
         };
-        tx.commit().await
+        touch.done().await
     }
 
     /// A piece of one's screen.

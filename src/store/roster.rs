@@ -6,7 +6,7 @@
 
 use super::{
     Store, StoreError,
-    sql::{Query, q},
+    sql::{Dialect, Query, q},
 };
 use crate::core::ids::{IntegrationId, Seq};
 
@@ -83,8 +83,12 @@ impl Store {
     pub async fn roster(&self, integration: &IntegrationId) -> Result<(Seq, Vec<RosterChunk>), StoreError> {
         // The head goes first: whatever is newer than it in the rows is told again by the feed.
         let head = self.head().await?;
-        let members = self.packed(q(super::sqlite::PACK_MEMBERS));
-        let links = self.packed(q(super::sqlite::PACK_LINKS).bind(integration));
+        let (pack_members, pack_links) = match self.db().dialect() {
+            Dialect::Sqlite => (super::sqlite::PACK_MEMBERS, super::sqlite::PACK_LINKS),
+            Dialect::Postgres => (super::postgres::PACK_MEMBERS, super::postgres::PACK_LINKS),
+        };
+        let members = self.packed(q(pack_members));
+        let links = self.packed(q(pack_links).bind(integration));
         let (text, links) = tokio::try_join!(members, links)?;
         let mut linked: Vec<&str> = links.split_terminator(ROW).collect();
         // The engine reads both in the order of their ids, without having promised it.

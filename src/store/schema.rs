@@ -1,4 +1,4 @@
-//! The schema's version, and the way to the newest one.
+//! The version of a SQLite store's schema, and the way to the newest one.
 
 use std::path::Path;
 
@@ -41,7 +41,7 @@ pub(super) async fn bring_up_to_date(
     Ok(head)
 }
 
-async fn version(conn: &mut Conn) -> Result<i64, StoreError> {
+pub(super) async fn version(conn: &mut Conn) -> Result<i64, StoreError> {
     let found = q("pragma user_version").must(conn).await?.int(0)?;
     let application = q("pragma application_id").must(conn).await?.int(0)?;
     let is_new = found == 0 && application == 0;

@@ -1,23 +1,56 @@
 //! Statements and rows as every query of the store writes them, whatever the engine.
 //!
 //! Texts use `$1` …, RETURNING and ON CONFLICT, and only types that both engines have: 64-bit integers (also
-//! for flags and instants), text and bytes. What differs between engines is in [`super::sqlite`].
+//! for flags and instants), text and bytes. What differs between engines is in [`super::sqlite`] and
+//! [`super::postgres`].
 
-use std::{str::FromStr, sync::Arc};
+use std::{
+    str::FromStr,
+    sync::{Arc, OnceLock},
+};
 
 use super::{
     StoreError,
-    sqlite::{self, SqliteConn, SqliteResult},
+    postgres::{self, PgConn},
+    sqlite::{self, SqliteConn},
 };
 use crate::core::time::Timestamp;
 
 /// A value that is bound to a statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Value {
-    Null,
+    /// PostgreSQL wants to know of what type there is nothing: a statement is prepared once for all values.
+    Null(Type),
     Int(i64),
     Text(String),
     Bytes(Vec<u8>),
+}
+
+/// The types of values and columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Type {
+    Int,
+    Text,
+    Bytes,
+}
+
+/// What may be missing, and is of a known type even then.
+pub(super) trait Typed {
+    const TYPE: Type;
+}
+
+macro_rules! typed {
+    ($($kind:ident: $($name:ty),+;)+) => {$($(
+        impl Typed for $name {
+            const TYPE: Type = Type::$kind;
+        }
+    )+)+};
+}
+
+typed! {
+    Int: i64, u32, bool, Timestamp, crate::core::ids::Seq;
+    Text: String, &str;
+    Bytes: Vec<u8>;
 }
 
 impl From<i64> for Value {
@@ -67,9 +100,9 @@ impl From<Vec<u8>> for Value {
     }
 }
 
-impl<T: Into<Self>> From<Option<T>> for Value {
+impl<T: Into<Self> + Typed> From<Option<T>> for Value {
     fn from(value: Option<T>) -> Self {
-        value.map_or(Self::Null, Into::into)
+        value.map_or(Self::Null(T::TYPE), Into::into)
     }
 }
 
@@ -79,6 +112,10 @@ macro_rules! id_values {
             fn from(id: &crate::core::ids::$name) -> Self {
                 Self::Text(id.as_str().to_owned())
             }
+        }
+
+        impl Typed for &crate::core::ids::$name {
+            const TYPE: Type = Type::Text;
         }
     )*};
 }
@@ -135,23 +172,45 @@ impl Query {
 
     /// Runs it; the number of rows that it changed.
     pub(super) async fn run(self, conn: &mut Conn) -> Result<u64, StoreError> {
-        let Conn { engine: Engine::Sqlite(sqlite), place, doing, ahead } = conn;
-        let query = sqlite::joined(ahead, self);
-        sqlite::run(sqlite, query).await.map_err(|error| sqlite::explain(error, doing, place))
+        let Conn { engine, place, doing, ahead } = conn;
+        match engine {
+            Engine::Sqlite(conn) => {
+                let query = sqlite::joined(ahead, self);
+                sqlite::run(conn, query).await.map_err(|error| sqlite::explain(error, doing, place))
+            }
+            Engine::Postgres(conn) => {
+                let answer = conn.ask_all(ahead, &self).await;
+                answer.map(|answer| answer.changed).map_err(|error| postgres::explain(error, doing, place))
+            }
+        }
     }
 
     /// Runs it; all its rows.
     pub(super) async fn all(self, conn: &mut Conn) -> Result<Vec<Row>, StoreError> {
-        let Conn { engine: Engine::Sqlite(sqlite), place, doing, ahead } = conn;
-        let query = sqlite::joined(ahead, self);
-        sqlite::all(sqlite, query).await.map_err(|error| sqlite::explain(error, doing, place))
+        let Conn { engine, place, doing, ahead } = conn;
+        match engine {
+            Engine::Sqlite(conn) => {
+                let query = sqlite::joined(ahead, self);
+                let rows = sqlite::all(conn, query).await;
+                let rows = rows.map_err(|error| sqlite::explain(error, doing, place))?;
+                Ok(rows.into_iter().map(Row::Sqlite).collect())
+            }
+            Engine::Postgres(conn) => {
+                let answer = conn.ask_all(ahead, &self).await;
+                let answer = answer.map_err(|error| postgres::explain(error, doing, place))?;
+                Ok(answer.rows.into_iter().map(Row::Postgres).collect())
+            }
+        }
     }
 
     /// Runs it; its first row.
     pub(super) async fn one(self, conn: &mut Conn) -> Result<Option<Row>, StoreError> {
-        let Conn { engine: Engine::Sqlite(sqlite), place, doing, ahead } = conn;
+        let Conn { engine: Engine::Sqlite(sqlite), place, doing, ahead } = conn else {
+            return Ok(self.all(conn).await?.into_iter().next());
+        };
         let query = sqlite::joined(ahead, self);
-        sqlite::one(sqlite, query).await.map_err(|error| sqlite::explain(error, doing, place))
+        let row = sqlite::one(sqlite, query).await.map_err(|error| sqlite::explain(error, doing, place))?;
+        Ok(row.map(Row::Sqlite))
     }
 
     /// Runs it; the first row that it must have.
@@ -173,27 +232,43 @@ pub(super) struct Conn {
 #[derive(Debug)]
 pub(super) enum Engine {
     Sqlite(SqliteConn),
+    Postgres(PgConn),
+}
+
+/// Whose words a text is in, where the engines have none in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Dialect {
+    Sqlite,
+    Postgres,
+}
+
+impl Conn {
+    pub(super) const fn dialect(&self) -> Dialect {
+        match self.engine {
+            Engine::Sqlite(_) => Dialect::Sqlite,
+            Engine::Postgres(_) => Dialect::Postgres,
+        }
+    }
 }
 
 /// A row of an answer.
 #[derive(Debug)]
-pub(super) struct Row(sqlite::SqliteRow);
+pub(super) enum Row {
+    Sqlite(sqlite::SqliteRow),
+    Postgres(postgres::PgRow),
+}
 
 impl Row {
-    pub(super) const fn new(row: sqlite::SqliteRow) -> Self {
-        Self(row)
-    }
-
-    fn read<T>(value: SqliteResult<T>) -> Result<T, StoreError> {
-        value.map_err(|error| StoreError::data("column", error))
-    }
-
     pub(super) fn int(&self, column: usize) -> Result<i64, StoreError> {
-        Self::read(sqlite::int(&self.0, column)).map(Option::unwrap_or_default)
+        self.opt_int(column).map(Option::unwrap_or_default)
     }
 
     pub(super) fn opt_int(&self, column: usize) -> Result<Option<i64>, StoreError> {
-        Self::read(sqlite::int(&self.0, column))
+        match self {
+            Self::Sqlite(row) => sqlite::int(row, column),
+            Self::Postgres(row) => postgres::int(row, column),
+        }
+        .map_err(|error| StoreError::data("column", error))
     }
 
     pub(super) fn count(&self, column: usize) -> Result<u32, StoreError> {
@@ -214,7 +289,7 @@ impl Row {
 
     /// Empty where it is null.
     pub(super) fn text(&self, column: usize) -> Result<&str, StoreError> {
-        Self::read(sqlite::text(&self.0, column)).map(Option::unwrap_or_default)
+        self.opt_text(column).map(Option::unwrap_or_default)
     }
 
     pub(super) fn string(&self, column: usize) -> Result<String, StoreError> {
@@ -222,7 +297,11 @@ impl Row {
     }
 
     pub(super) fn opt_text(&self, column: usize) -> Result<Option<&str>, StoreError> {
-        Self::read(sqlite::text(&self.0, column))
+        match self {
+            Self::Sqlite(row) => sqlite::text(row, column),
+            Self::Postgres(row) => postgres::text(row, column),
+        }
+        .map_err(|error| StoreError::data("column", error))
     }
 
     pub(super) fn opt_string(&self, column: usize) -> Result<Option<String>, StoreError> {
@@ -230,7 +309,12 @@ impl Row {
     }
 
     pub(super) fn bytes(&self, column: usize) -> Result<&[u8], StoreError> {
-        Self::read(sqlite::bytes(&self.0, column)).map(Option::unwrap_or_default)
+        match self {
+            Self::Sqlite(row) => sqlite::bytes(row, column),
+            Self::Postgres(row) => postgres::bytes(row, column),
+        }
+        .map(Option::unwrap_or_default)
+        .map_err(|error| StoreError::data("column", error))
     }
 
     /// A text that has to be a `T`.
@@ -269,70 +353,92 @@ const MOST_LATER: usize = 16;
 /// A statement over many rows (or many values of one list).
 #[derive(Debug)]
 pub(super) struct Bulk {
+    head: &'static str,
+    tail: &'static str,
     fixed: usize,
     columns: usize,
-    texts: [Arc<str>; SIZES.len()],
+    is_list: bool,
+    /// Made as they are needed.
+    sqlite: Texts,
+    postgres: Texts,
 }
+
+type Texts = [OnceLock<Arc<str>>; SIZES.len()];
 
 impl Bulk {
     /// `head` values `($1, $2), …` `tail`: an insert.
-    pub(super) fn rows(head: &str, columns: usize, tail: &str) -> Self {
-        Self::build(0, columns, |size| {
-            let mut text = String::with_capacity(head.len() + tail.len() + size * columns * 6);
-            text.push_str(head);
-            for row in 0..size {
-                text.push_str(if row == 0 { " values (" } else { ", (" });
-                for column in 1..=columns {
-                    text.push_str(if column == 1 { "" } else { ", " });
-                    text.push_str(sqlite::mark(row * columns + column));
-                }
-                text.push(')');
-            }
-            text.push_str(tail);
-            text
-        })
+    pub(super) fn rows(head: &'static str, columns: usize, tail: &'static str) -> Self {
+        Self { columns, is_list: false, ..Self::list(head, tail) }
     }
 
     /// `head` `($1, $2, …)` `tail`: what follows an `in`.
-    pub(super) fn list(head: &str, tail: &str) -> Self {
-        Self::build(0, 1, |size| {
-            let marks: Vec<_> = (1..=size).map(sqlite::mark).collect();
-            format!("{head} ({}){tail}", marks.join(", "))
-        })
+    pub(super) fn list(head: &'static str, tail: &'static str) -> Self {
+        Self::list_after(0, head, tail)
     }
 
     /// The same where the first `fixed` values are written in `head` or `tail`.
-    pub(super) fn list_after(fixed: usize, head: &str, tail: &str) -> Self {
-        Self::build(fixed, 1, |size| {
-            let marks: Vec<String> = (1..=size).map(|mark| format!("${}", fixed + mark)).collect();
-            format!("{head} ({}){tail}", marks.join(", "))
-        })
+    pub(super) fn list_after(fixed: usize, head: &'static str, tail: &'static str) -> Self {
+        Self {
+            head,
+            tail,
+            fixed,
+            columns: 1,
+            is_list: true,
+            sqlite: Texts::default(),
+            postgres: Texts::default(),
+        }
     }
 
-    fn build(fixed: usize, columns: usize, text: impl Fn(usize) -> String) -> Self {
-        Self { fixed, columns, texts: SIZES.map(|size| text(size).into()) }
+    fn build(&self, size: usize, mark: impl Fn(&mut String, usize)) -> Arc<str> {
+        let Self { head, tail, fixed, columns, .. } = *self;
+        let mut text = String::with_capacity(head.len() + tail.len() + size * columns * 6);
+        text.push_str(head);
+        text.push_str(if self.is_list { " (" } else { " values (" });
+        for row in 0..size {
+            if row > 0 {
+                text.push_str(if self.is_list { ", " } else { "), (" });
+            }
+            for column in 1..=columns {
+                text.push_str(if column == 1 { "" } else { ", " });
+                mark(&mut text, fixed + row * columns + column);
+            }
+        }
+        text.push(')');
+        text.push_str(tail);
+        text.into()
+    }
+
+    fn text(&self, dialect: Dialect, at: usize, size: usize) -> Option<Text> {
+        let numbered = |text: &mut String, number: usize| text.push_str(&format!("${number}"));
+        let text = match dialect {
+            // Without fixed values SQLite's marks have no number: the engine searches a list of all of them for
+            // one that has, which made half the work of an insert of 64 rows.
+            Dialect::Sqlite if self.fixed == 0 => {
+                self.sqlite.get(at)?.get_or_init(|| self.build(size, |text, _| text.push('?')))
+            }
+            Dialect::Sqlite => self.sqlite.get(at)?.get_or_init(|| self.build(size, numbered)),
+            Dialect::Postgres => self.postgres.get(at)?.get_or_init(|| self.build(size, numbered)),
+        };
+        Some(Text::Built(Arc::clone(text)))
     }
 
     /// The statements that together carry `values`, row after row; the fixed values stand first, once.
-    pub(super) fn queries(&self, mut values: Vec<Value>) -> impl Iterator<Item = Query> + use<> {
-        let columns = self.columns;
+    fn queries(&self, dialect: Dialect, mut values: Vec<Value>) -> Vec<Query> {
         let fixed: Vec<Value> = values.drain(..self.fixed.min(values.len())).collect();
-        let texts = self.texts.clone();
         let mut values = values.into_iter();
-        std::iter::from_fn(move || {
-            let left = values.len() / columns;
-            let (size, text) = SIZES.iter().zip(&texts).find(|(size, _)| **size <= left)?;
-            let text = Text::Built(Arc::clone(text));
-            Some(Query {
-                text,
-                values: fixed.iter().cloned().chain(values.by_ref().take(size * columns)).collect(),
-            })
-        })
+        let mut queries = Vec::new();
+        loop {
+            let left = values.len() / self.columns;
+            let Some((at, size)) = (0..).zip(SIZES).find(|(_, size)| *size <= left) else { return queries };
+            let Some(text) = self.text(dialect, at, size) else { return queries };
+            let values = fixed.iter().cloned().chain(values.by_ref().take(size * self.columns)).collect();
+            queries.push(Query { text, values });
+        }
     }
 
     /// The same as [`Query::later`]; of many statements only the last few.
     pub(super) async fn later(&self, conn: &mut Conn, values: Vec<Value>) -> Result<(), StoreError> {
-        for query in self.queries(values) {
+        for query in self.queries(conn.dialect(), values) {
             // Long ones are prepared once each; joined to whatever comes next they would be prepared anew.
             if query.values.len() > MOST_LATER {
                 query.run(conn).await?;
@@ -346,7 +452,7 @@ impl Bulk {
     /// Runs over all values; the number of rows changed.
     pub(super) async fn run(&self, conn: &mut Conn, values: Vec<Value>) -> Result<u64, StoreError> {
         let mut changed = 0;
-        for query in self.queries(values) {
+        for query in self.queries(conn.dialect(), values) {
             changed += query.run(conn).await?;
         }
         Ok(changed)
@@ -355,7 +461,7 @@ impl Bulk {
     /// Runs over all values; all rows.
     pub(super) async fn all(&self, conn: &mut Conn, values: Vec<Value>) -> Result<Vec<Row>, StoreError> {
         let mut rows = Vec::new();
-        for query in self.queries(values) {
+        for query in self.queries(conn.dialect(), values) {
             rows.extend(query.all(conn).await?);
         }
         Ok(rows)
@@ -375,14 +481,22 @@ mod tests {
         let bulk = Bulk::rows("insert into t (a, b)", 2, " on conflict do nothing");
         for rows in [0usize, 1, 3, 4, 5, 63, 64, 65, 200] {
             let values: Vec<Value> = (0..i64::try_from(rows).unwrap() * 2).map(Value::Int).collect();
-            let carried: Vec<Value> = bulk.queries(values.clone()).flat_map(|query| query.values).collect();
+            let queries = bulk.queries(Dialect::Sqlite, values.clone());
+            let carried: Vec<Value> = queries.into_iter().flat_map(|query| query.values).collect();
             assert_eq!(carried, values);
         }
-        let first = bulk.queries(vec![Value::Null; 2]).next().unwrap();
-        assert_eq!(text(&first), "insert into t (a, b) values (?, ?) on conflict do nothing");
+        let first = |bulk: &Bulk, dialect, count| {
+            text(&bulk.queries(dialect, vec![Value::Int(0); count])[0]).to_owned()
+        };
+        let insert = |marks: &str| format!("insert into t (a, b) values {marks} on conflict do nothing");
+        assert_eq!(first(&bulk, Dialect::Sqlite, 4), insert("(?, ?), (?, ?)"));
+        assert_eq!(first(&bulk, Dialect::Postgres, 4), insert("($1, $2), ($3, $4)"));
         let list = Bulk::list("select a from t where a in", " order by a");
-        let first = list.queries(vec![Value::Null; 4]).next().unwrap();
-        assert_eq!(text(&first), "select a from t where a in (?, ?, ?, ?) order by a");
+        assert_eq!(first(&list, Dialect::Sqlite, 3), "select a from t where a in (?, ?, ?) order by a");
+        let list = Bulk::list_after(1, "delete from t where a = $1 and b in", "");
+        for dialect in [Dialect::Sqlite, Dialect::Postgres] {
+            assert_eq!(first(&list, dialect, 3), "delete from t where a = $1 and b in ($2, $3)");
+        }
     }
 
     #[test]

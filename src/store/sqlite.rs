@@ -17,7 +17,7 @@ use sqlx::{
 
 use super::{
     StoreError,
-    sql::{Conn, Engine, Query, Row, Text, Value, q},
+    sql::{Conn, Engine, Query, Text, Value, q},
 };
 
 pub(super) type SqliteConn = SqliteConnection;
@@ -43,13 +43,6 @@ pub(super) enum Role {
     Writer,
     /// One that only reads.
     Reader,
-}
-
-/// The mark of value number `_number` of a long statement whose values stand in order. Without a number: for
-/// a numbered mark the engine searches a list of all of them at each binding, which made half the work of an
-/// insert of 64 rows.
-pub(super) const fn mark(_number: usize) -> &'static str {
-    "?"
 }
 
 /// Opens a connection to the file.
@@ -95,15 +88,14 @@ pub(super) async fn use_wal(conn: &mut Conn) -> Result<(), StoreError> {
 }
 
 /// Closes a connection; the last one of the host folds the journal into the file.
-pub(super) async fn close(conn: Conn) {
-    let Engine::Sqlite(sqlite) = conn.engine;
+pub(super) async fn close(conn: SqliteConn) {
     // Nothing is lost when this fails: the journal is read again at the next open.
-    let _ = sqlite.close().await;
+    let _ = conn.close().await;
 }
 
 /// Runs several statements at once: a migration.
 pub(super) async fn run_script(conn: &mut Conn, script: &'static str) -> Result<(), StoreError> {
-    let Conn { engine: Engine::Sqlite(sqlite), place, doing, .. } = conn;
+    let Conn { engine: Engine::Sqlite(sqlite), place, doing, .. } = conn else { return Ok(()) };
     sqlite.execute(sqlx::raw_sql(script)).await.map_err(|error| explain(error, doing, place))?;
     Ok(())
 }
@@ -165,7 +157,7 @@ fn arguments(values: Vec<Value>) -> Result<SqliteArguments, sqlx::Error> {
     arguments.reserve(values.len(), 0);
     for value in values {
         match value {
-            Value::Null => arguments.add(None::<i64>),
+            Value::Null(_) => arguments.add(None::<i64>),
             Value::Int(value) => arguments.add(value),
             Value::Text(value) => arguments.add(value),
             Value::Bytes(value) => arguments.add(value),
@@ -239,12 +231,12 @@ pub(super) async fn run(conn: &mut SqliteConn, query: Query) -> SqliteResult<u64
     Ok(changed)
 }
 
-pub(super) async fn all(conn: &mut SqliteConn, query: Query) -> SqliteResult<Vec<Row>> {
-    Ok(prepared(query)?.fetch_all(conn).await?.into_iter().map(Row::new).collect())
+pub(super) async fn all(conn: &mut SqliteConn, query: Query) -> SqliteResult<Vec<SqliteRow>> {
+    prepared(query)?.fetch_all(conn).await
 }
 
-pub(super) async fn one(conn: &mut SqliteConn, query: Query) -> SqliteResult<Option<Row>> {
-    Ok(prepared(query)?.fetch_optional(conn).await?.map(Row::new))
+pub(super) async fn one(conn: &mut SqliteConn, query: Query) -> SqliteResult<Option<SqliteRow>> {
+    prepared(query)?.fetch_optional(conn).await
 }
 
 fn get<'r, T: Decode<'r, Sqlite> + Type<Sqlite>>(

@@ -1,6 +1,6 @@
 //! Waking up when something was committed, here or in another process.
 //!
-//! In the process it is a channel. Other processes are noticed by inotify on the bell, a file that each of them
+//! In the process it is a channel. On PostgreSQL, see [`super::postgres`]. On SQLite, other processes are noticed by inotify on the bell, a file that each of them
 //! writes after a commit with news. The number in the store decides; a lost wake-up loses nothing: it is looked
 //! at every 5 s in any case, for a writer that died before it rang, another program, or where there is no inotify.
 //! The journal itself is not watched: it is written a dozen times for each commit.
@@ -18,17 +18,33 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Store, StoreError,
-    db::{Db, bell_path},
+    db::{Db, Home, bell_path},
+    postgres,
     sql::q,
 };
-use crate::core::ids::Seq;
+use crate::core::{ids::Seq, time::Timestamp};
 
 /// Looks at the number that nothing asked for.
-const POLL: Duration = Duration::from_secs(5);
+pub(super) const POLL: Duration = Duration::from_secs(5);
 
 /// A ring that told nothing new is mostly our own. It may also cover one that another process gave in the same
 /// moment, so the number is looked at soon.
 const COVERED: Duration = Duration::from_millis(200);
+
+/// How the store is reached just now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Health {
+    /// Since when it does not answer; `None`: it does.
+    pub away_since: Option<Timestamp>,
+    /// Whether this process is woken by what others commit; otherwise it looks every 5 s.
+    pub is_told: bool,
+}
+
+impl Default for Health {
+    fn default() -> Self {
+        Self { away_since: None, is_told: true }
+    }
+}
 
 /// Waits for commits. Any number of commits between two waits wake it once.
 #[derive(Debug)]
@@ -64,9 +80,19 @@ impl Watcher {
     fn ensure_running(&self, db: &Arc<Db>) {
         let mut task = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if task.is_none() {
-            // Set up here, so that nothing committed after the call is missed.
-            let ear = Ear::new(&db.path);
-            *task = Some(tokio::spawn(follow(Arc::clone(db), ear)).abort_handle());
+            let db = Arc::clone(db);
+            let followed = match &db.home {
+                Home::Sqlite { path, .. } => {
+                    // Set up here, so that nothing committed after the call is missed.
+                    let ear = Ear::new(path);
+                    tokio::spawn(follow(db, ear))
+                }
+                Home::Postgres(home) => {
+                    let home = Arc::clone(home);
+                    tokio::spawn(postgres::follow(db, home))
+                }
+            };
+            *task = Some(followed.abort_handle());
         }
     }
 
@@ -106,6 +132,7 @@ impl Ear {
 }
 
 async fn follow(db: Arc<Db>, mut ear: Option<Ear>) {
+    let Home::Sqlite { path, bell } = &db.home else { return };
     look(&db).await;
     let mut due = Instant::now() + POLL;
     loop {
@@ -116,7 +143,7 @@ async fn follow(db: Arc<Db>, mut ear: Option<Ear>) {
             }
         };
         match tokio::time::timeout_at(due, heard).await {
-            Ok(Some(Ok(_))) if !db.is_rung_for_news() => due = due.min(Instant::now() + COVERED),
+            Ok(Some(Ok(_))) if !db.is_rung_for_news(bell) => due = due.min(Instant::now() + COVERED),
             Ok(Some(Ok(_))) => {
                 look(&db).await;
                 due = Instant::now() + POLL;
@@ -124,7 +151,7 @@ async fn follow(db: Arc<Db>, mut ear: Option<Ear>) {
             Ok(_) => ear = None,
             Err(_) => {
                 if ear.as_mut().is_none_or(|ear| !ear.listen()) {
-                    ear = Ear::new(&db.path);
+                    ear = Ear::new(path);
                 }
                 look(&db).await;
                 due = Instant::now() + POLL;
@@ -134,7 +161,7 @@ async fn follow(db: Arc<Db>, mut ear: Option<Ear>) {
 }
 
 /// Looks at the number, and tells this process when it has grown.
-async fn look(db: &Db) {
+pub(super) async fn look(db: &Db) {
     let Ok(mut read) = db.read("follow the feed").await else { return };
     // A store that is away for a moment is looked at again at the next sign of it.
     if let Ok(row) = q("select seq from store_meta where id = 1").must(&mut read).await
@@ -149,5 +176,13 @@ impl Store {
     pub fn watch(&self) -> Watch {
         self.0.watcher.ensure_running(&self.0.db);
         Watch { head: self.0.db.head.subscribe(), closed: self.0.db.closed.clone() }
+    }
+
+    /// How the store is reached.
+    pub fn health(&self) -> watch::Receiver<Health> {
+        match &self.0.db.home {
+            Home::Sqlite { .. } => watch::Sender::new(Health::default()).subscribe(),
+            Home::Postgres(home) => home.health(),
+        }
     }
 }

@@ -8,10 +8,18 @@ use crate::core::{
     operation::{NewOperation, OperationResult},
 };
 
-#[tokio::test]
-async fn one_integration_at_most_has_war_room() {
-    let folder = tempfile::tempdir().unwrap();
-    let (store, other) = (open(folder.path()).await, open(folder.path()).await);
+on_each_engine! {
+    one_integration_at_most_has_war_room,
+    integrations_are_kept_apart_by_name_and_app,
+    a_lease_is_taken_over_only_where_it_stood_still,
+    of_many_followers_one_takes_over,
+    the_last_event_is_known_to_everybody,
+    the_log_names_its_author_and_pages_backwards,
+    a_screen_is_kept_for_its_reader,
+}
+
+async fn one_integration_at_most_has_war_room(bed: Bed) {
+    let (store, other) = (bed.open().await, bed.open().await);
     let first = integration(&store).await;
     let slack = NewIntegration {
         name: "Slack-Prod".to_owned(),
@@ -31,10 +39,8 @@ async fn one_integration_at_most_has_war_room() {
     assert_eq!(on, 1);
 }
 
-#[tokio::test]
-async fn integrations_are_kept_apart_by_name_and_app() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path()).await;
+async fn integrations_are_kept_apart_by_name_and_app(bed: Bed) {
+    let store = bed.open().await;
     let id = integration(&store).await;
     let taken = store.add_integration(new_integration("Feishu-Prod", "cli_b")).await.unwrap_err();
     assert!(matches!(taken, StoreError::NameTaken { .. }));
@@ -64,11 +70,9 @@ async fn integrations_are_kept_apart_by_name_and_app() {
     store.add_integration(new_integration("Renamed", "cli_a")).await.unwrap();
 }
 
-#[tokio::test]
-async fn a_lease_is_taken_over_only_where_it_stood_still() {
-    let folder = tempfile::tempdir().unwrap();
-    let ann = open_with(folder.path(), "ann", Hand::new()).await.unwrap();
-    let bob = open_with(folder.path(), "bob", Hand::new()).await.unwrap();
+async fn a_lease_is_taken_over_only_where_it_stood_still(bed: Bed) {
+    let ann = bed.open_with("ann", Hand::new()).await.unwrap();
+    let bob = bed.open_with("bob", Hand::new()).await.unwrap();
     let app = app("cli_a");
     assert_eq!(ann.observe(&app).await.unwrap(), None);
     let Acquired::Ours { epoch: first, taken_over: false } = ann.try_acquire(&app, None).await.unwrap()
@@ -105,16 +109,14 @@ async fn a_lease_is_taken_over_only_where_it_stood_still() {
     assert!(third > second);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_many_followers_one_takes_over() {
-    let folder = tempfile::tempdir().unwrap();
+async fn of_many_followers_one_takes_over(bed: Bed) {
     let app = app("cli_a");
-    let dead = open(folder.path()).await;
+    let dead = bed.open().await;
     dead.try_acquire(&app, None).await.unwrap();
     let mark = dead.observe(&app).await.unwrap().unwrap().mark;
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..5 {
-        let (store, app) = (open(folder.path()).await, app.clone());
+        let (store, app) = (bed.open().await, app.clone());
         tasks.spawn(async move { store.try_acquire(&app, Some(mark)).await.unwrap() });
     }
     let mut winners = 0;
@@ -124,11 +126,9 @@ async fn of_many_followers_one_takes_over() {
     assert_eq!(winners, 1);
 }
 
-#[tokio::test]
-async fn the_last_event_is_known_to_everybody() {
-    let folder = tempfile::tempdir().unwrap();
+async fn the_last_event_is_known_to_everybody(bed: Bed) {
     let clock = Hand::new();
-    let store = open_with(folder.path(), "ann", clock.clone()).await.unwrap();
+    let store = bed.open_with("ann", clock.clone()).await.unwrap();
     let id = integration(&store).await;
     store.try_acquire(&app("cli_a"), None).await.unwrap();
     let head = store.head().await.unwrap();
@@ -148,10 +148,8 @@ async fn the_last_event_is_known_to_everybody() {
     assert_eq!(store.live(&app("cli_a")).await.unwrap().last_event_at, Some(clock.now()));
 }
 
-#[tokio::test]
-async fn the_log_names_its_author_and_pages_backwards() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path()).await;
+async fn the_log_names_its_author_and_pages_backwards(bed: Bed) {
+    let store = bed.open().await;
     for number in 0..5 {
         let mut operation = NewOperation::ok("member.link", format!("m_{number}"));
         operation.result = OperationResult::Refused;
@@ -168,10 +166,8 @@ async fn the_log_names_its_author_and_pages_backwards() {
     assert!(newest[0].seq > Seq(0));
 }
 
-#[tokio::test]
-async fn a_screen_is_kept_for_its_reader() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path()).await;
+async fn a_screen_is_kept_for_its_reader(bed: Bed) {
+    let store = bed.open().await;
     store.put_ui("ann", "draft/oc_1", Some("half a thought")).await.unwrap();
     store.put_ui("ann", "session", Some("{}")).await.unwrap();
     store.put_ui("bob", "draft/oc_1", Some("other")).await.unwrap();

@@ -6,6 +6,15 @@ use super::{
 };
 use crate::core::{ids::MemberId, member::LinkOrigin};
 
+on_each_engine! {
+    the_signing_key_is_one_for_all_processes_and_is_sealed,
+    a_state_is_good_once_whoever_asks,
+    sessions_rotate_one_step_at_a_time_and_end,
+    a_login_links_like_one_click_and_never_replaces_a_link,
+    contacts_name_members,
+    invitations_are_used_together_and_forgotten_late,
+}
+
 fn session(integration: &IntegrationId, expires_at: i64) -> Session {
     Session {
         integration: integration.clone(),
@@ -30,10 +39,8 @@ async fn member(store: &Store, name: &str, phone: Option<&str>) -> MemberId {
     store.add_member(row).await.unwrap()
 }
 
-#[tokio::test]
-async fn the_signing_key_is_one_for_all_processes_and_is_sealed() {
-    let folder = tempfile::tempdir().unwrap();
-    let (one, two) = (open(folder.path()).await, open(folder.path()).await);
+async fn the_signing_key_is_one_for_all_processes_and_is_sealed(bed: Bed) {
+    let (one, two) = (bed.open().await, bed.open().await);
     let id = integration(&one).await;
     let (a, b) = tokio::join!(one.signing_key(&id), two.signing_key(&id));
     let key = a.unwrap();
@@ -41,17 +48,17 @@ async fn the_signing_key_is_one_for_all_processes_and_is_sealed() {
     assert_eq!(key.reveal().len(), 64);
     one.close().await;
     two.close().await;
-    let bytes = std::fs::read(folder.path().join("store.db")).unwrap();
-    assert!(!bytes.windows(64).any(|part| part == key.reveal().as_bytes()));
-    let again = open(folder.path()).await;
+    if bed.is_file() {
+        let bytes = std::fs::read(bed.path().join("store.db")).unwrap();
+        assert!(!bytes.windows(64).any(|part| part == key.reveal().as_bytes()));
+    }
+    let again = bed.open().await;
     assert_eq!(again.signing_key(&id).await.unwrap(), key);
     assert!(again.signing_key(&"i_none".parse().unwrap()).await.is_err());
 }
 
-#[tokio::test]
-async fn a_state_is_good_once_whoever_asks() {
-    let folder = tempfile::tempdir().unwrap();
-    let (one, two) = (open(folder.path()).await, open(folder.path()).await);
+async fn a_state_is_good_once_whoever_asks(bed: Bed) {
+    let (one, two) = (bed.open().await, bed.open().await);
     let end = Timestamp::from_ms(1_700_000_000_001);
     assert!(!one.is_login_state_used("s").await.unwrap());
     let (a, b) = tokio::join!(one.use_login_state("s", end), two.use_login_state("s", end));
@@ -59,11 +66,9 @@ async fn a_state_is_good_once_whoever_asks() {
     assert!(two.is_login_state_used("s").await.unwrap());
 }
 
-#[tokio::test]
-async fn sessions_rotate_one_step_at_a_time_and_end() {
-    let folder = tempfile::tempdir().unwrap();
+async fn sessions_rotate_one_step_at_a_time_and_end(bed: Bed) {
     let clock = Hand::new();
-    let store = open_with(folder.path(), "ann", clock.clone()).await.unwrap();
+    let store = bed.open_with("ann", clock.clone()).await.unwrap();
     let id = integration(&store).await;
     let end = clock.now().ms() + 1000;
     store.add_session("h", &session(&id, end)).await.unwrap();
@@ -81,10 +86,8 @@ async fn sessions_rotate_one_step_at_a_time_and_end() {
     assert_eq!(store.session("other").await.unwrap(), None);
 }
 
-#[tokio::test]
-async fn a_login_links_like_one_click_and_never_replaces_a_link() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path()).await;
+async fn a_login_links_like_one_click_and_never_replaces_a_link(bed: Bed) {
+    let store = bed.open().await;
     let id = integration(&store).await;
     let ann = member(&store, "ann", Some("+8613800000001")).await;
     let change = |open_id: &str| LinkChange {
@@ -104,10 +107,8 @@ async fn a_login_links_like_one_click_and_never_replaces_a_link() {
     assert_eq!(store.undo_links(&id, None).await.unwrap().restored, [ann]);
 }
 
-#[tokio::test]
-async fn contacts_name_members() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path()).await;
+async fn contacts_name_members(bed: Bed) {
+    let store = bed.open().await;
     let id = integration(&store).await;
     let ann = member(&store, "ann", Some("+8613800000001")).await;
     let bob = member(&store, "bob", Some("+8613800000001")).await;
@@ -120,11 +121,9 @@ async fn contacts_name_members() {
     assert_eq!(find(&[], None).await, [].into());
 }
 
-#[tokio::test]
-async fn invitations_are_used_together_and_forgotten_late() {
-    let folder = tempfile::tempdir().unwrap();
+async fn invitations_are_used_together_and_forgotten_late(bed: Bed) {
     let clock = Hand::new();
-    let store = open_with(folder.path(), "ann", clock.clone()).await.unwrap();
+    let store = bed.open_with("ann", clock.clone()).await.unwrap();
     let id = integration(&store).await;
     let ann = member(&store, "ann", None).await;
     let invitation =

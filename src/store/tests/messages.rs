@@ -8,6 +8,16 @@ use crate::core::{
     room::{Missing, OutgoingState, RoomStatus},
 };
 
+on_each_engine! {
+    edits_recalls_and_reactions_are_changes_in_place,
+    a_recall_may_come_first,
+    history_pages_meet_without_gap_or_overlap,
+    a_page_carries_its_mark_and_its_seam,
+    unread_counts_follow_the_mark_of_each_reader,
+    rooms_come_and_go_by_events,
+    an_outgoing_message_is_sent_once_or_said_to_be_unknown,
+}
+
 fn event(id: &IntegrationId, event_id: &str, what: Incoming) -> IngestItem {
     IngestItem { integration: id.clone(), event_id: Some(event_id.to_owned()), via: Via::Live, what }
 }
@@ -16,10 +26,8 @@ fn place(message: &NewMessage) -> Place {
     Place { at: message.created_at, message_id: message.message_id.clone() }
 }
 
-#[tokio::test]
-async fn edits_recalls_and_reactions_are_changes_in_place() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path()).await;
+async fn edits_recalls_and_reactions_are_changes_in_place(bed: Bed) {
+    let store = bed.open().await;
     let id = integration(&store).await;
     let room = chat(1);
     store.ingest((0..3).map(|n| item(&id, message(n, &room, 1000 + n as i64))).collect()).await.unwrap();
@@ -66,10 +74,8 @@ async fn edits_recalls_and_reactions_are_changes_in_place() {
     assert_eq!(store.message(&message_id(0)).await.unwrap().unwrap().reactions, [("OK".to_owned(), 1)]);
 }
 
-#[tokio::test]
-async fn a_recall_may_come_first() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path()).await;
+async fn a_recall_may_come_first(bed: Bed) {
+    let store = bed.open().await;
     let id = integration(&store).await;
     let recall = Incoming::Recalled { chat_id: chat(1), message_id: message_id(7) };
     store.ingest(vec![event(&id, "x1", recall)]).await.unwrap();
@@ -81,10 +87,8 @@ async fn a_recall_may_come_first() {
     assert!(!store.message(&message_id(8)).await.unwrap().unwrap().body.recalled);
 }
 
-#[tokio::test]
-async fn history_pages_meet_without_gap_or_overlap() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path()).await;
+async fn history_pages_meet_without_gap_or_overlap(bed: Bed) {
+    let store = bed.open().await;
     let id = integration(&store).await;
     // Several messages in the same millisecond, stored in a muddled order.
     let order = (0..50usize).map(|n| (n * 37) % 50);
@@ -107,10 +111,8 @@ async fn history_pages_meet_without_gap_or_overlap() {
     assert_eq!(store.seq_at(Timestamp::from_ms(99_999)).await.unwrap(), store.head().await.unwrap());
 }
 
-#[tokio::test]
-async fn a_page_carries_its_mark_and_its_seam() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path()).await;
+async fn a_page_carries_its_mark_and_its_seam(bed: Bed) {
+    let store = bed.open().await;
     let id = integration(&store).await;
     let room = chat(1);
     store.ingest(vec![item(&id, message(1, &room, 2000))]).await.unwrap();
@@ -145,10 +147,8 @@ async fn a_page_carries_its_mark_and_its_seam() {
     assert_eq!(listed.complete_to, Some(Timestamp::from_ms(8000)));
 }
 
-#[tokio::test]
-async fn unread_counts_follow_the_mark_of_each_reader() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path()).await;
+async fn unread_counts_follow_the_mark_of_each_reader(bed: Bed) {
+    let store = bed.open().await;
     let id = integration(&store).await;
     let room = chat(1);
     let li = Reader { name: "li".to_owned(), open_ids: vec!["ou_li".parse().unwrap()] };
@@ -187,10 +187,8 @@ async fn unread_counts_follow_the_mark_of_each_reader() {
     assert_eq!(of(&reader("ann")).await, (7, false));
 }
 
-#[tokio::test]
-async fn rooms_come_and_go_by_events() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path()).await;
+async fn rooms_come_and_go_by_events(bed: Bed) {
+    let store = bed.open().await;
     let id = integration(&store).await;
     let people =
         vec![("ou_1".parse().unwrap(), "李雷".to_owned()), ("ou_2".parse().unwrap(), "Han".to_owned())];
@@ -226,11 +224,9 @@ async fn rooms_come_and_go_by_events() {
     assert_eq!((members.len(), members[0].name.as_str()), (1, "Nine"));
 }
 
-#[tokio::test]
-async fn an_outgoing_message_is_sent_once_or_said_to_be_unknown() {
-    let folder = tempfile::tempdir().unwrap();
+async fn an_outgoing_message_is_sent_once_or_said_to_be_unknown(bed: Bed) {
     let clock = Hand::new();
-    let store = open_with(folder.path(), "ann", clock.clone()).await.unwrap();
+    let store = bed.open_with("ann", clock.clone()).await.unwrap();
     let id = integration(&store).await;
     let new = |uuid: &str| NewOutgoing {
         uuid: uuid.to_owned(),

@@ -1,4 +1,4 @@
-//! The store from outside: what its users rely on, over real files.
+//! The store from outside: what its users rely on, over real files and real databases, the same on both engines.
 
 mod bad_days;
 mod contract;
@@ -56,20 +56,66 @@ pub(super) fn holder(user: &str) -> Holder {
     Holder { user: user.to_owned(), host: "bastion-1".to_owned(), pid: std::process::id() }
 }
 
-pub(super) fn url(folder: &Path) -> StoreUrl {
-    StoreUrl::Sqlite(folder.join("store.db"))
+/// A store for one test, and a folder for what goes with it.
+pub(super) struct Bed {
+    folder: tempfile::TempDir,
+    pub(super) url: StoreUrl,
 }
 
-/// Another handle on the folder's store, with connections of its own, as another process has.
-pub(super) async fn open_with(folder: &Path, user: &str, clock: Arc<dyn Clock>) -> Result<Store, StoreError> {
-    let url = url(folder);
-    let ring = KeyRing::load(KeySource::File(folder.join("key")), Some(&url))?;
-    Store::open(StoreOptions { url, create: true, me: holder(user) }, ring, clock).await
+impl Bed {
+    /// In a file.
+    pub(super) fn sqlite() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self { url: StoreUrl::Sqlite(folder.path().join("store.db")), folder }
+    }
+
+    /// In a database of its own; `None` where PostgreSQL is not installed.
+    pub(super) async fn postgres() -> Option<Self> {
+        let url = super::test_postgres::database().await?.url().parse().unwrap();
+        Some(Self { url, folder: tempfile::tempdir().unwrap() })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(super) fn is_file(&self) -> bool {
+        matches!(self.url, StoreUrl::Sqlite(_))
+    }
+
+    /// Another handle on the store, with connections of its own, as another process has.
+    pub(super) async fn open_with(&self, user: &str, clock: Arc<dyn Clock>) -> Result<Store, StoreError> {
+        let ring = KeyRing::load(KeySource::File(self.path().join("key")), Some(&self.url))?;
+        let options = StoreOptions { url: self.url.clone(), create: true, me: holder(user) };
+        Store::open(options, ring, clock).await
+    }
+
+    pub(super) async fn open(&self) -> Store {
+        self.open_with("ann", Hand::new()).await.unwrap()
+    }
 }
 
-pub(super) async fn open(folder: &Path) -> Store {
-    open_with(folder, "ann", Hand::new()).await.unwrap()
+/// Runs each of these on each engine. A name says on which.
+macro_rules! on_each_engine {
+    ($($name:ident),+ $(,)?) => {$(
+        mod $name {
+            use super::super::Bed;
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn sqlite() {
+                super::$name(Bed::sqlite()).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn postgres() {
+                if let Some(bed) = Bed::postgres().await {
+                    super::$name(bed).await;
+                }
+            }
+        }
+    )+};
 }
+use on_each_engine;
 
 pub(super) fn app(id: &str) -> AppKey {
     AppKey { base_url: "https://open.feishu.cn".into(), app_id: id.parse().unwrap() }

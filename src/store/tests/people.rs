@@ -7,6 +7,14 @@ use crate::core::{
     member::{Filter, LinkOrigin, Reason},
 };
 
+on_each_engine! {
+    an_import_adds_updates_and_repeats_without_change,
+    links_are_journalled_and_undone,
+    the_roster_comes_packed_and_its_changes_after_it,
+    names_are_told_only_when_they_are_news,
+    two_that_import_the_same_names_at_once_make_them_once,
+}
+
 fn row(id: Option<&str>, name: &str, email: Option<&str>) -> MemberRow {
     MemberRow {
         id: id.map(|id| id.parse().unwrap()),
@@ -30,10 +38,8 @@ fn change(id: &str, open_id: Option<&str>) -> LinkChange {
     }
 }
 
-#[tokio::test]
-async fn an_import_adds_updates_and_repeats_without_change() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path()).await;
+async fn an_import_adds_updates_and_repeats_without_change(bed: Bed) {
+    let store = bed.open().await;
     let id = integration(&store).await;
     let rows = vec![
         row(Some("m_1"), "Ann", Some("Ann@Example.com")),
@@ -79,10 +85,8 @@ async fn an_import_adds_updates_and_repeats_without_change() {
     assert_eq!(names, ["Ann again", "Bobby", "Cy d"]);
 }
 
-#[tokio::test]
-async fn links_are_journalled_and_undone() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path()).await;
+async fn links_are_journalled_and_undone(bed: Bed) {
+    let store = bed.open().await;
     let id = integration(&store).await;
     let rows = (1..=4).map(|n| row(Some(&format!("m_{n}")), &format!("N{n}"), None)).collect();
     store.import_members(rows, ImportMode::Apply).await.unwrap();
@@ -139,10 +143,8 @@ async fn links_are_journalled_and_undone() {
     assert!(store.link_batches(&id, 10).await.unwrap().len() >= 3);
 }
 
-#[tokio::test]
-async fn the_roster_comes_packed_and_its_changes_after_it() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path()).await;
+async fn the_roster_comes_packed_and_its_changes_after_it(bed: Bed) {
+    let store = bed.open().await;
     let id = integration(&store).await;
     let rows = (0..9000).map(|n| {
         let email = format!("u{n}@example.com");
@@ -169,10 +171,8 @@ async fn the_roster_comes_packed_and_its_changes_after_it() {
     assert!(store.head().await.unwrap() > Seq(0));
 }
 
-#[tokio::test]
-async fn names_are_told_only_when_they_are_news() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path()).await;
+async fn names_are_told_only_when_they_are_news(bed: Bed) {
+    let store = bed.open().await;
     let names = vec![("ou_1".to_owned(), Some("李雷".to_owned())), ("ou_2".to_owned(), None)];
     store.put_people(names.clone()).await.unwrap();
     let head = store.head().await.unwrap();
@@ -184,10 +184,8 @@ async fn names_are_told_only_when_they_are_news() {
     assert_eq!(known[0].name.as_deref(), Some("李雷"));
 }
 
-#[tokio::test]
-async fn two_that_import_the_same_names_at_once_make_them_once() {
-    let folder = tempfile::tempdir().unwrap();
-    let (one, two) = (open(folder.path()).await, open(folder.path()).await);
+async fn two_that_import_the_same_names_at_once_make_them_once(bed: Bed) {
+    let (one, two) = (bed.open().await, bed.open().await);
     let id = integration(&one).await;
     let rows: Vec<MemberRow> = (0..1500).map(|n| row(None, &format!("Member {}", n % 1000), None)).collect();
     let (first, second) = tokio::join!(

@@ -3,29 +3,35 @@ use std::os::unix::fs::PermissionsExt;
 use super::*;
 use crate::core::error::{Kind, Problem};
 
+on_each_engine! {
+    the_first_secret_makes_the_key_and_a_lost_key_is_an_error,
+    keys_rotate_in_one_transaction,
+    a_sealed_secret_does_not_open_elsewhere,
+}
+
 fn mode(path: &Path) -> u32 {
     std::fs::metadata(path).unwrap().permissions().mode() & 0o777
 }
 
-#[tokio::test]
-async fn the_first_secret_makes_the_key_and_a_lost_key_is_an_error() {
-    let folder = tempfile::tempdir().unwrap();
-    let key = folder.path().join("key");
-    let store = open(folder.path()).await;
+async fn the_first_secret_makes_the_key_and_a_lost_key_is_an_error(bed: Bed) {
+    let key = bed.path().join("key");
+    let store = bed.open().await;
     assert!(!key.exists());
     let id = integration(&store).await;
     assert_eq!(mode(&key), 0o600);
-    assert_eq!(mode(&folder.path().join("store.db")), 0o600);
+    if bed.is_file() {
+        assert_eq!(mode(&bed.path().join("store.db")), 0o600);
+    }
     let secret = store.credentials(&id).await.unwrap();
     assert_eq!(secret.app_secret, Secret::new("app-secret-0123456789"));
     for file in ["store.db", "store.db-wal"] {
-        let bytes = std::fs::read(folder.path().join(file)).unwrap_or_default();
+        let bytes = std::fs::read(bed.path().join(file)).unwrap_or_default();
         assert!(!bytes.windows(10).any(|part| part == b"app-secret"), "{file} has the secret in the clear");
     }
     store.close().await;
     let kept = std::fs::read(&key).unwrap();
     std::fs::remove_file(&key).unwrap();
-    let store = open(folder.path()).await;
+    let store = bed.open().await;
     let lost = store.credentials(&id).await.unwrap_err();
     assert!(matches!(lost, StoreError::KeyLost { .. }) && lost.kind() == Kind::Config, "{lost}");
     let lost = store.add_integration(new_integration("Second", "cli_b")).await.unwrap_err();
@@ -42,26 +48,24 @@ async fn the_first_secret_makes_the_key_and_a_lost_key_is_an_error() {
 
 #[tokio::test]
 async fn a_key_that_others_can_read_is_refused_with_the_chmod() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path()).await;
+    let bed = Bed::sqlite();
+    let store = bed.open().await;
     integration(&store).await;
-    let key = folder.path().join("key");
+    let key = bed.path().join("key");
     for bad in [0o644, 0o604, 0o660, 0o602] {
         std::fs::set_permissions(&key, PermissionsExt::from_mode(bad)).unwrap();
-        let refused = KeyRing::load(KeySource::File(key.clone()), Some(&url(folder.path()))).unwrap_err();
+        let refused = KeyRing::load(KeySource::File(key.clone()), Some(&bed.url)).unwrap_err();
         assert!(matches!(refused, StoreError::KeyExposed { .. }), "{bad:o}: {refused}");
         assert!(refused.hint().unwrap().starts_with("chmod 6"), "{:?}", refused.hint());
     }
     // The store's own group may read it.
     std::fs::set_permissions(&key, PermissionsExt::from_mode(0o640)).unwrap();
-    assert!(KeyRing::load(KeySource::File(key.clone()), Some(&url(folder.path()))).is_ok());
+    assert!(KeyRing::load(KeySource::File(key.clone()), Some(&bed.url)).is_ok());
     assert!(KeyRing::load(KeySource::File(key), None).is_err());
 }
 
-#[tokio::test]
-async fn keys_rotate_in_one_transaction() {
-    let folder = tempfile::tempdir().unwrap();
-    let (store, other) = (open(folder.path()).await, open(folder.path()).await);
+async fn keys_rotate_in_one_transaction(bed: Bed) {
+    let (store, other) = (bed.open().await, bed.open().await);
     let id = integration(&store).await;
     let old = store.keys().await.unwrap()[0].id.clone();
     let new = store.add_key().await.unwrap();
@@ -76,13 +80,11 @@ async fn keys_rotate_in_one_transaction() {
     store.drop_key(&old).await.unwrap();
     assert_eq!(store.keys().await.unwrap().len(), 1);
     assert!(store.credentials(&id).await.is_ok());
-    assert_eq!(mode(&folder.path().join("key")), 0o600);
+    assert_eq!(mode(&bed.path().join("key")), 0o600);
 }
 
-#[tokio::test]
-async fn a_sealed_secret_does_not_open_elsewhere() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = open(folder.path()).await;
+async fn a_sealed_secret_does_not_open_elsewhere(bed: Bed) {
+    let store = bed.open().await;
     let first = integration(&store).await;
     let second = store.add_integration(new_integration("Second", "cli_b")).await.unwrap().id;
     let mut tx = store.db().write("move a secret").await.unwrap();

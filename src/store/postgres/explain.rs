@@ -1,0 +1,84 @@
+//! What an error of PostgreSQL means.
+
+use std::io;
+
+use sqlx::{
+    error::DatabaseError,
+    postgres::{PgDatabaseError, PgSeverity},
+};
+
+use super::super::StoreError;
+
+/// Whether the connection is of no use any more.
+pub(super) fn is_broken(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed => {
+            true
+        }
+        sqlx::Error::Database(_) => severe(error) || matches!(class(error), "08" | "57P"),
+        _ => false,
+    }
+}
+
+/// A connection that broke without the database saying so.
+pub(super) fn broken(reason: impl Into<String>) -> sqlx::Error {
+    sqlx::Error::Io(io::Error::new(io::ErrorKind::BrokenPipe, reason.into()))
+}
+
+/// Whether statements that were prepared are gone, or are another's: a pooler gives each transaction another
+/// session.
+pub(super) fn is_about_pooler(error: &sqlx::Error) -> bool {
+    matches!(code(error).as_str(), "26000" | "42P05") || is_startup_refused(error)
+}
+
+/// Whether something in front of the database takes no settings.
+pub(super) fn is_startup_refused(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|error| error.message().contains("startup parameter"))
+}
+
+fn severe(error: &sqlx::Error) -> bool {
+    let error = error.as_database_error().and_then(|error| error.try_downcast_ref::<PgDatabaseError>());
+    error.is_some_and(|error| matches!(error.severity(), PgSeverity::Fatal | PgSeverity::Panic))
+}
+
+fn code(error: &sqlx::Error) -> String {
+    error.as_database_error().and_then(DatabaseError::code).map(String::from).unwrap_or_default()
+}
+
+/// What is the same for errors of a kind: two characters, or three of those of an operator's doing.
+fn class(error: &sqlx::Error) -> &'static str {
+    match code(error).as_str() {
+        code if code.starts_with("08") => "08",
+        code if code.starts_with("57P") => "57P",
+        _ => "",
+    }
+}
+
+/// Says what an error of the engine means for the person who reads it.
+pub(in super::super) fn explain(error: sqlx::Error, doing: &'static str, place: &str) -> StoreError {
+    let place = place.to_owned();
+    let reason = reason(&error);
+    match code(&error).as_str() {
+        "28P01" | "28000" => StoreError::LoginRefused { place, reason },
+        "3D000" => StoreError::Missing { place },
+        "42501" | "25006" => StoreError::Denied { doing, place, reason },
+        "53100" => StoreError::Full { doing, place },
+        // Also what lasted too long: as a rule it waited for a lock.
+        "55P03" | "57014" | "40P01" | "40001" => StoreError::Locked { doing, place },
+        "XX001" | "XX002" => StoreError::Corrupt { place, reason },
+        "53300" => StoreError::Away { doing, place, reason },
+        _ if is_broken(&error) => StoreError::Away { doing, place, reason },
+        _ => StoreError::Engine { doing, place, reason },
+    }
+}
+
+/// The error in its own words, without the library's around them.
+pub(super) fn reason(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::Database(error) => error.message().to_owned(),
+        sqlx::Error::Io(error) => error.to_string(),
+        sqlx::Error::Protocol(reason) => reason.clone(),
+        sqlx::Error::Tls(error) => format!("no encrypted connection: {error}"),
+        other => other.to_string(),
+    }
+}
