@@ -24,7 +24,7 @@ use larkdeck::{
         time::SystemClock,
     },
     feishu::{
-        Ask, Client, Container, Listing, Network, Order, ReceiverKind, Reply, SendMessage,
+        Ask, CardContent, Client, Container, Listing, Network, Order, ReceiverKind, Reply, SendMessage,
         event::{Event, parse},
         socket::{AckReply, EventSink, SocketConfig, SocketState, run},
     },
@@ -133,7 +133,7 @@ async fn every_call_is_understood() {
     let reaction = client.add_reaction(ASK, &sent.message_id, "THUMBSUP").await.unwrap();
     assert_eq!(client.reactions(ASK, &sent.message_id, None).await.unwrap().items.len(), 1);
     client.delete_reaction(ASK, &sent.message_id, &reaction.reaction_id).await.unwrap();
-    let read = client.message(ASK, &sent.message_id).await.unwrap();
+    let read = client.message(ASK, &sent.message_id, CardContent::Simplified).await.unwrap();
     assert_eq!(read[0].message_id, sent.message_id);
     control.recall(&first).unwrap();
     sim.stop().await;

@@ -447,6 +447,7 @@ fn can_copy(model: &Model) -> Answer {
             Overlay::Member(_)
                 | Overlay::Operation(..)
                 | Overlay::Fault(..)
+                | Overlay::Press(..)
                 | Overlay::Qr(_)
                 | Overlay::Plain(_)
                 | Overlay::Link(_)

@@ -7,6 +7,7 @@ use crate::core::{
     error::Fault,
     ids::{ChatId, IntegrationId, MemberId, MessageId, Seq},
     integration::{Integration, IntegrationUrls, Live},
+    lang::Lang,
     member::{Filter, Member, MemberCounts, Reason},
     message::Message,
     operation::Operation,
@@ -228,6 +229,16 @@ pub struct PressVerdict {
     pub en: String,
     /// The same in Chinese.
     pub zh: String,
+}
+
+impl PressVerdict {
+    /// What the member would read.
+    pub fn said(&self, lang: Lang) -> &str {
+        match lang {
+            Lang::En => &self.en,
+            Lang::Zh => &self.zh,
+        }
+    }
 }
 
 /// A window of the members that a query finds.

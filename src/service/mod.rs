@@ -2,6 +2,7 @@
 //! [`Deck`].
 
 mod budget;
+mod card;
 mod deck;
 mod door;
 mod follow;

@@ -52,7 +52,7 @@ impl CardOp {
     }
 
     /// Reads what a card's author set as the value of the button: `{"op":"ack"}`, `{"action":"ack"}`, `ack`.
-    fn of_value(value: &Value) -> Result<Self, String> {
+    pub(super) fn of_value(value: &Value) -> Result<Self, String> {
         let text = match value {
             Value::String(text) => match serde_json::from_str::<Value>(text) {
                 // Some clients send the object as a text.
@@ -276,23 +276,31 @@ impl Deck {
             return Ok(Verdict::Already { by: pressed.member_name, at: pressed.at });
         }
         if pressed.is_first {
-            self.tell_room_later(integration.clone(), action, &allowed.name);
+            self.tell_room_later(integration.clone(), action, allowed);
         }
         Ok(Verdict::Done(allowed.op))
     }
 
-    /// The others in the room learn of it by a reply to the card: the toast is the presser's alone.
-    fn tell_room_later(&self, integration: IntegrationId, action: &CardAction, name: &str) {
-        let Some(chat_id) = action.chat_id.clone() else { return };
-        let (deck, reply_to, name) = (self.clone(), action.message_id.clone(), name.to_owned());
+    /// The others in the room learn of it by a reply to the card, and by the card itself: the toast is the
+    /// presser's alone.
+    fn tell_room_later(&self, integration: IntegrationId, action: &CardAction, allowed: &Allowed) {
+        let (deck, card, chat_id) = (self.clone(), action.message_id.clone(), action.chat_id.clone());
+        let (op, name) = (allowed.op, allowed.name.clone());
         self.inner.tasks.spawn(async move {
             const TOLD: Phrase = phrase("{} acknowledged this.", "{} 已确认。");
             let kind = deck.inner.store.integration(&integration).await.map(|it| it.kind);
             let lang = if matches!(kind, Ok(ImKind::Lark)) { Lang::En } else { Lang::Zh };
             let text = TOLD.fill(lang, &[&name]);
-            let draft = Draft { chat_id, text, reply_to, in_thread: false };
-            if let Err(fault) = deck.send(&integration, draft).await {
-                tracing::warn!(%fault, "the room was not told of a press");
+            if let Some(chat_id) = chat_id {
+                let draft = Draft { chat_id, text: text.clone(), reply_to: card.clone(), in_thread: false };
+                if let Err(fault) = deck.send(&integration, draft).await {
+                    tracing::warn!(%fault, "the room was not told of a press");
+                }
+            }
+            let Some(card) = card else { return };
+            match deck.show_on_card(&integration, &card, op, &format!("✅ {text}")).await {
+                Ok(is_shown) => tracing::debug!(%card, is_shown, "a press on its card"),
+                Err(fault) => tracing::warn!(%card, %fault, "a press is not shown on its card"),
             }
         });
     }

@@ -10,7 +10,7 @@ use crate::{
         command::{COMMANDS, Command, Risk},
         event::{
             CheckLine, CheckReport, IntegrationRow, LinkOutcome, LinkPlan, LinkProgress, LinkResult,
-            MemberQuery, Place, Size,
+            MemberQuery, Place, PressVerdict, Size,
         },
         keymap::Keymap,
         model::*,
@@ -736,6 +736,17 @@ pub(super) fn overlays(lang: Lang, columns: u16, rows: u16) -> Vec<Model> {
             excerpt: SafeText::line("王伟: 网关 p99"),
             selected: 2,
         }),
+        Overlay::Press(
+            Box::new(PressVerdict {
+                name: "王芳".into(),
+                acts: false,
+                en: "Nothing was done: your account is not linked to a team member. Go to Workspace, search for \
+                     this app, choose Open App and sign in once, then press again."
+                    .into(),
+                zh: "未执行：您的账号尚未绑定团队成员。请在工作台搜索并打开本应用，登录一次后再试。".into(),
+            }),
+            0,
+        ),
     ];
     all.into_iter()
         .map(|overlay| {

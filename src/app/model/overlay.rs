@@ -7,7 +7,7 @@ use crate::{
     app::{
         command::{Command, Risk},
         effect::EffectId,
-        event::{CheckReport, LinkOutcome, LinkPlan, LinkProgress, Place},
+        event::{CheckReport, LinkOutcome, LinkPlan, LinkProgress, Place, PressVerdict},
     },
     core::{
         error::Fault,
@@ -39,6 +39,8 @@ pub enum Overlay {
     Operation(Box<Operation>, u16),
     /// A fault in full, and the first row on screen.
     Fault(Box<Fault>, u16),
+    /// What would come of a press, and the first row on screen.
+    Press(Box<PressVerdict>, u16),
     /// What a check found.
     Check(Box<CheckState>),
     /// A URL for a phone.
@@ -61,6 +63,7 @@ impl Overlay {
             Self::Member(_) => "member",
             Self::Operation(..) => "operation",
             Self::Fault(..) => "fault",
+            Self::Press(..) => "press",
             Self::Check(_) => "check",
             Self::Qr(_) => "qr",
             Self::Plain(_) => "plain",

@@ -77,6 +77,7 @@ impl Turn<'_> {
             Some(Overlay::Member(detail)) => Some(detail.message.clone()),
             Some(Overlay::Operation(operation, _)) => Some(operation_text(operation)),
             Some(Overlay::Fault(fault, _)) => Some(fault_text(fault)),
+            Some(Overlay::Press(verdict, _)) => Some(verdict.said(self.m.lang).to_owned()),
             Some(Overlay::Qr(qr)) => Some(qr.url.clone()),
             Some(Overlay::Plain(plain)) => Some(plain.text.to_string()),
             Some(Overlay::Link(flow)) => match &flow.stage {

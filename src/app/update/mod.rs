@@ -232,7 +232,7 @@ impl Turn<'_> {
             (_, Answer::LinkPlanned(plan)) => self.link_planned(plan),
             (_, Answer::LinkFinished(outcome)) => self.link_finished(outcome),
             (_, Answer::LinksRemoved(count)) => self.links_removed(count),
-            (_, Answer::PressJudged(verdict)) => self.press_judged(&verdict),
+            (_, Answer::PressJudged(verdict)) => self.press_judged(verdict),
             (_, Answer::Invited { member, url }) => self.invited(&member, &url),
             (topic, Answer::Rooms(rooms)) => self.take_rooms(rooms, topic == Topic::RefreshRooms),
             (topic, Answer::Transcript(page)) => self.take_transcript(&topic, page),

@@ -10,7 +10,6 @@ use crate::{
         model::{Confirm, ConfirmAsk, Level, Load, MemberDetail, Overlay, Pane, Qr, UserRow, Users},
     },
     core::{
-        error::{Fault, Kind},
         ids::{IntegrationId, MemberId},
         lang::{Lang, Phrase, phrase},
         member::{Filter, Fixer, Member},
@@ -202,18 +201,14 @@ impl Turn<'_> {
         self.ask(Topic::Press, Ask::JudgePress { integration, member, chat });
     }
 
-    pub(super) fn press_judged(&mut self, verdict: &PressVerdict) {
+    pub(super) fn press_judged(&mut self, verdict: PressVerdict) {
         let lang = self.m.lang;
-        let said = match lang {
-            Lang::En => &verdict.en,
-            Lang::Zh => &verdict.zh,
-        };
         if verdict.acts {
-            return self.toast_text(Level::Ok, &WOULD_ACT.fill(lang, &[&verdict.name]), Some(said));
+            let text = WOULD_ACT.fill(lang, &[&verdict.name]);
+            return self.toast_text(Level::Ok, &text, Some(verdict.said(lang)));
         }
         // What stands in the way and what to do is too long for a notice that goes away.
-        let fault = Fault::new(Kind::Refused, WOULD_NOT.fill(lang, &[&verdict.name])).with_hint(said);
-        self.m.overlays.push(Overlay::Fault(Box::new(fault), 0));
+        self.m.overlays.push(Overlay::Press(Box::new(verdict), 0));
         self.m.touch();
     }
 }
@@ -251,8 +246,6 @@ const TO_MEMBER: Phrase = phrase(
 const TO_ADMIN: Phrase =
     phrase("To {}: {} cannot be linked ({}). {} App: {}.", "致{}：{} 无法关联（{}）。{} 应用：{}。");
 const WOULD_ACT: Phrase = phrase("A press by {} would act.", "{} 按下后会执行。");
-const WOULD_NOT: Phrase =
-    phrase("A press by {} would do nothing and show this:", "{} 按下后不会执行，并会看到：");
 const INVITATION: Phrase = phrase(
     "Invitation: for this member alone, once, within a week",
     "邀请链接：仅供该成员使用，一周内有效，限用一次",

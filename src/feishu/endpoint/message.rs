@@ -15,7 +15,7 @@ use super::super::{
     error::FeishuError,
     transport::Request,
 };
-use super::{EndpointSpec, MESSAGE, MESSAGES, REPLY_MESSAGE, SEND_MESSAGE};
+use super::{EndpointSpec, MESSAGE, MESSAGES, PATCH_CARD, REPLY_MESSAGE, SEND_MESSAGE};
 
 /// Longest uuid that the platform takes, characters.
 const UUID_MAX: usize = 50;
@@ -354,10 +354,37 @@ impl Client {
     ///
     /// # Errors
     /// [`FeishuError`].
-    pub async fn message(&self, ask: Ask, message_id: &MessageId) -> Result<Vec<NewMessage>, FeishuError> {
-        let request = Request::new(&MESSAGE).id(message_id.as_str()).query("user_id_type", "open_id");
+    pub async fn message(
+        &self,
+        ask: Ask,
+        message_id: &MessageId,
+        cards: CardContent,
+    ) -> Result<Vec<NewMessage>, FeishuError> {
+        let mut request = Request::new(&MESSAGE).id(message_id.as_str()).query("user_id_type", "open_id");
+        if cards == CardContent::Original {
+            request = request.query("card_msg_content_type", "user_card_content");
+        }
         let list: ListWire = self.transport.call(&ask, request).await?.data()?;
         Ok(list.page(|wire: MessageWire| wire.into_message(None)).items)
+    }
+
+    /// Puts another card in the place of one that the app has sent. The same card again changes nothing, so a
+    /// lost answer is asked for once more.
+    ///
+    /// # Errors
+    /// [`FeishuError`].
+    pub async fn patch_card(
+        &self,
+        ask: Ask,
+        message_id: &MessageId,
+        content: &str,
+    ) -> Result<(), FeishuError> {
+        let request = Request::new(&PATCH_CARD)
+            .id(message_id.as_str())
+            .target(Target::PatchedMessage(message_id.to_string()))
+            .body(&json!({ "content": content }))
+            .idempotent();
+        self.transport.call(&ask, request).await.map(drop)
     }
 }
 

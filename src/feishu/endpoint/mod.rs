@@ -169,6 +169,13 @@ pub(crate) const MESSAGES: EndpointSpec =
     spec_of("im.message.list", "GET", "/open-apis/im/v1/messages", LIST_MESSAGES, "list the chat's messages");
 pub(crate) const MESSAGE: EndpointSpec =
     spec_of("im.message.get", "GET", "/open-apis/im/v1/messages/{}", READ_MESSAGE, "read the message");
+pub(crate) const PATCH_CARD: EndpointSpec = spec_of(
+    "im.message.patch",
+    "PATCH",
+    "/open-apis/im/v1/messages/{}",
+    &["im:message", "im:message:send_as_bot", "im:message:update"],
+    "change the card",
+);
 pub(crate) const ADD_REACTION: EndpointSpec = spec_of(
     "im.reaction.create",
     "POST",
@@ -209,6 +216,7 @@ pub const TABLE: &[EndpointSpec] = &[
     REPLY_MESSAGE,
     MESSAGES,
     MESSAGE,
+    PATCH_CARD,
     ADD_REACTION,
     REACTIONS,
     DELETE_REACTION,

@@ -2,7 +2,10 @@
 
 use super::{Canvas, Line, Role, Scene, fact, text_cells, text_popup, wrap_into};
 use crate::{
-    app::model::{CheckState, MemberDetail, PlainText},
+    app::{
+        event::PressVerdict,
+        model::{CheckState, MemberDetail, PlainText},
+    },
     core::{
         error::Fault,
         lang::phrase,
@@ -109,6 +112,20 @@ pub(super) fn fault(scene: &mut Scene<'_>, canvas: &mut Canvas<'_>, fault: &Faul
     }
     let title = scene.t(phrase("What went wrong", "错误详情"));
     text_popup(scene, canvas, title, COLUMNS, scroll, &lines);
+}
+
+/// What would come of a press.
+pub(super) fn press(scene: &mut Scene<'_>, canvas: &mut Canvas<'_>, verdict: &PressVerdict, scroll: u16) {
+    let room = text_cells(canvas, COLUMNS);
+    let mut lines: Vec<Line> = Vec::new();
+    let name = SafeText::line(&verdict.name);
+    let nothing = phrase("✗ Nothing is done, and {} reads:", "✗ 不会执行，{} 会看到：");
+    wrap_into(&mut lines, &scene.fill(nothing, &[&name]), room, scene.s(Role::Warn));
+    lines.push(Vec::new());
+    let said = SafeText::block(verdict.said(scene.model.lang));
+    wrap_into(&mut lines, said.as_str(), room, scene.s(Role::Text));
+    let title = scene.fill(phrase("If {} presses Acknowledge", "{} 按下“确认”会怎样"), &[&name]);
+    text_popup(scene, canvas, &title, COLUMNS, scroll, &lines);
 }
 
 /// What a check found.

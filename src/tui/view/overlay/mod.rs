@@ -45,6 +45,7 @@ pub(super) fn draw(scene: &mut Scene<'_>, canvas: &mut Canvas<'_>) {
             Overlay::Member(member) => details::member(scene, canvas, member),
             Overlay::Operation(operation, scroll) => details::operation(scene, canvas, operation, *scroll),
             Overlay::Fault(fault, scroll) => details::fault(scene, canvas, fault, *scroll),
+            Overlay::Press(verdict, scroll) => details::press(scene, canvas, verdict, *scroll),
             Overlay::Check(check) => details::check(scene, canvas, check),
             Overlay::Plain(plain) => details::plain(scene, canvas, plain),
             Overlay::Qr(qr) => qr::draw(scene, canvas, qr),
