@@ -176,10 +176,44 @@ pub enum Command {
     /// Manage the key ring that seals the secrets in the store
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Make, bring up to date, check or copy the store
+    #[command(subcommand)]
+    Store(StoreCommand),
     /// Print the completion script of a shell
     Completions(CompletionsArgs),
     /// Print the manual page, or write all of them to a folder
     Man(ManArgs),
+}
+
+/// `larkdeck store …`.
+#[derive(Debug, Clone, Subcommand)]
+pub enum StoreCommand {
+    /// Make the store: a SQLite file, or larkdeck's tables in an empty PostgreSQL database
+    ///
+    /// Refused with exit code 9 where there is a store already. A SQLite store makes itself on first use; a
+    /// PostgreSQL store is made by this alone.
+    Init,
+    /// Bring the store's schema up to date, after larkdeck itself was
+    ///
+    /// One transaction: it is done whole or not at all, and two at once are safe. An older larkdeck does not open
+    /// the store afterwards; consoles that are open go on until they end.
+    Migrate,
+    /// Read every row, ask the engine about its files, compare what has to agree, and open every secret
+    ///
+    /// Changes nothing, and may run while others use the store. Exit code 1 when something is wrong; each finding
+    /// names the row and says what to do.
+    Check,
+    /// Copy a store into an empty one, of the same engine or not, and prove it: counts and hashes by table
+    ///
+    /// The source may be in use: it is read as it stands in one instant. What belongs to living processes stays
+    /// behind (who holds a connection, who is connected, the rate buckets). The target is made where it is not
+    /// there, and refused with exit code 9 where it holds anything. Secrets stay sealed with the same key ring.
+    Copy {
+        /// The store to read: sqlite:PATH or postgres://USER@HOST/DATABASE
+        from: String,
+        /// The store to fill
+        to: String,
+    },
 }
 
 /// `larkdeck integration …`.

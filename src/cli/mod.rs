@@ -23,6 +23,7 @@ mod setup;
 mod signal;
 mod sim;
 mod sim_args;
+mod store;
 mod table;
 
 use std::time::Duration;
@@ -103,6 +104,7 @@ async fn run_command(context: &mut Context, command: Command) -> Result<(), CliE
         Command::Quota(args) => quota::run(context, args).await,
         Command::Log(args) => log::run(context, &args).await,
         Command::Key(command) => key::run(context, command).await,
+        Command::Store(command) => store::run(context, command).await,
         Command::Serve(args) => serve::run(context, &args).await,
         Command::Press(args) => press::run(context, &args).await,
         Command::Demo(_) | Command::Sim(_) | Command::Completions(_) | Command::Man(_) => {

@@ -20,6 +20,7 @@ pub mod phone;
 mod press;
 mod room;
 pub mod roster;
+mod upkeep;
 mod view;
 
 pub use deck::{Answer, Deck, DeckOptions};
@@ -31,4 +32,5 @@ pub use live::LiveHandle;
 pub use open::{KeyOrigin, KeyView, Opening};
 pub use permit::Ledger;
 pub use press::{CardOp, PressPreview, Verdict};
+pub use upkeep::{CopyView, FindingView, StoreChecked, StoreMigrated, SumView};
 pub use view::*;

@@ -55,7 +55,7 @@ impl fmt::Display for KeyOrigin {
 
 impl KeyOrigin {
     /// As the store takes it.
-    fn source(self) -> KeySource {
+    pub(super) fn source(self) -> KeySource {
         match self {
             Self::File(path) => KeySource::File(path),
             Self::Text(text) => KeySource::Text(text),

@@ -150,6 +150,30 @@ impl Db {
         Ok((Home::Postgres(home), conn, seq))
     }
 
+    /// The schema's version of the store at `url`, opened for nothing else; 0: there is none.
+    pub(super) async fn version_at(
+        url: &StoreUrl,
+        me: &Holder,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<i64, StoreError> {
+        match url {
+            StoreUrl::Sqlite(path) if !path.exists() => Ok(0),
+            StoreUrl::Sqlite(path) => {
+                let place = path.display().to_string().into();
+                super::schema::version(&mut sqlite::connect(path, &place, Role::Reader).await?).await
+            }
+            StoreUrl::Postgres(url) => {
+                let home = Arc::new(PgHome::new(url, me, Arc::clone(clock))?);
+                let mut conn = postgres_conn(&home, url.to_string().into());
+                let found = postgres::version(&mut conn).await;
+                if let Engine::Postgres(conn) = conn.engine {
+                    conn.close().await;
+                }
+                found
+            }
+        }
+    }
+
     /// Makes the store where there is none, or brings it up to date; the version that it had.
     pub(super) async fn migrate(
         url: &StoreUrl,
@@ -157,15 +181,8 @@ impl Db {
         clock: Arc<dyn Clock>,
     ) -> Result<i64, StoreError> {
         match url {
-            StoreUrl::Sqlite(path) => {
-                let found = match path.exists() {
-                    true => {
-                        let place = path.display().to_string().into();
-                        super::schema::version(&mut sqlite::connect(path, &place, Role::Reader).await?)
-                            .await?
-                    }
-                    false => 0,
-                };
+            StoreUrl::Sqlite(_) => {
+                let found = Self::version_at(url, &me, &clock).await?;
                 Self::open(url, true, me, clock).await?.close().await;
                 Ok(found)
             }
@@ -181,7 +198,7 @@ impl Db {
         }
     }
 
-    async fn connect(&self, role: Role) -> Result<Conn, StoreError> {
+    pub(super) async fn connect(&self, role: Role) -> Result<Conn, StoreError> {
         match &self.home {
             Home::Sqlite { path, .. } => sqlite::connect(path, &self.place, role).await,
             Home::Postgres(home) => Ok(postgres_conn(home, Arc::clone(&self.place))),

@@ -24,6 +24,14 @@ pub enum StoreError {
         /// Where it was looked for.
         place: String,
     },
+    /// A copy was to go where something is already.
+    #[error("the store {place} is not empty: its table {table} has rows")]
+    Occupied {
+        /// Which store.
+        place: String,
+        /// A table that has rows.
+        table: &'static str,
+    },
     /// A newer larkdeck made the store.
     #[error("the store {place} has schema version {found}; this larkdeck knows versions up to {known}")]
     Newer {
@@ -276,7 +284,8 @@ impl Problem for StoreError {
             | Self::Unsure { .. }
             | Self::Data { .. }
             | Self::Closed => Kind::Storage,
-            Self::NameTaken { .. }
+            Self::Occupied { .. }
+            | Self::NameTaken { .. }
             | Self::AppTaken { .. }
             | Self::WarRoomHeld { .. }
             | Self::MemberTaken { .. }
@@ -295,6 +304,7 @@ impl Problem for StoreError {
                 "Make it with `larkdeck store init`; the database itself is made with `createdb`.".to_owned()
             }
             Self::Missing { .. } => "Add an integration first, or name the store with --store.".to_owned(),
+            Self::Occupied { .. } => "Copy into an empty store: name one that is not there yet.".to_owned(),
             Self::Newer { .. } => "Use the newer larkdeck on this store, or another store.".to_owned(),
             Self::Older { .. } => {
                 "Run `larkdeck store migrate` when everybody can have the newer larkdeck: older ones do not open \

@@ -249,6 +249,7 @@ impl Store {
             return Err(StoreError::not_found("integration", id));
         }
         q("delete from secret where integration_id = $1").bind(id).run(&mut tx).await?;
+        q("delete from press where integration_id = $1").bind(id).run(&mut tx).await?;
         tx.tell(ChangeKind::Integration, id.as_str(), None).await?;
         tx.commit().await?;
         self.sweep_links(id).await?;

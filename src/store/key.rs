@@ -455,6 +455,22 @@ pub(super) async fn get_secret(
     keys.open(row.text(0)?, place, &sealed_of(&row, 1)?).map(Some)
 }
 
+/// Whether a secret can be opened, whatever its column is called.
+pub(super) async fn check_secret(
+    keys: &Keys,
+    conn: &mut Conn,
+    integration: &IntegrationId,
+    column: &str,
+) -> Result<(), StoreError> {
+    let row = q("select key_id, nonce, sealed from secret where integration_id = $1 and column_name = $2")
+        .bind(integration)
+        .bind(column)
+        .must(conn)
+        .await?;
+    let place = Place { table: TABLE, row: integration.as_str(), column };
+    keys.open(row.text(0)?, place, &sealed_of(&row, 1)?).map(drop)
+}
+
 fn sealed_of(row: &Row, column: usize) -> Result<Sealed, StoreError> {
     Ok(Sealed { nonce: row.bytes(column)?.to_vec(), bytes: row.bytes(column + 1)?.to_vec() })
 }

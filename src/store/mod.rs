@@ -7,6 +7,8 @@
 //! through one queue that commits whatever has gathered, and answers after the commit.
 
 mod absorb;
+mod check;
+mod copy;
 mod db;
 mod error;
 mod event;
@@ -33,8 +35,10 @@ mod room;
 mod roster;
 mod schema;
 mod seal;
+mod snapshot;
 mod sql;
 mod sqlite;
+mod table;
 #[cfg(test)]
 #[path = "../../tests/common/postgres.rs"]
 mod test_postgres;
@@ -45,8 +49,9 @@ mod watch;
 
 use std::{fmt, path::PathBuf, str::FromStr, sync::Arc};
 
-use self::{db::Db, ingest::Queue, sql::q};
 pub use self::{
+    check::{Finding, StoreCheck},
+    copy::{CopiedTable, TableSum},
     error::StoreError,
     feed::{Change, ChangeKind},
     ingest::{FillKind, FillPage, Incoming, IngestItem, Ingested, NewSeam},
@@ -65,6 +70,7 @@ pub use self::{
     roster::{RosterChunk, RosterRow},
     watch::{Health, Watch},
 };
+use self::{db::Db, ingest::Queue, sql::q};
 use crate::core::{integration::Holder, secret::Secret, time::Clock};
 
 /// Where a store is.
@@ -171,6 +177,14 @@ impl Store {
     /// [`StoreError::Newer`], or one that says why the engine cannot.
     pub async fn migrate(url: &StoreUrl, me: Holder, clock: Arc<dyn Clock>) -> Result<i64, StoreError> {
         Db::migrate(url, me, clock).await
+    }
+
+    /// The schema's version of the store at `url`, which is opened for nothing else; 0: there is none.
+    ///
+    /// # Errors
+    /// [`StoreError::Newer`], or one that says why the engine cannot tell.
+    pub async fn version_at(url: &StoreUrl, me: &Holder, clock: &Arc<dyn Clock>) -> Result<i64, StoreError> {
+        Db::version_at(url, me, clock).await
     }
 
     /// This process.

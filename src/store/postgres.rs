@@ -27,7 +27,7 @@ pub(super) use self::{
     explain::explain,
     home::PgHome,
     listen::follow,
-    schema::{bring_up_to_date, migrate},
+    schema::{bring_up_to_date, migrate, version},
 };
 use super::{
     StoreError,
@@ -150,6 +150,14 @@ impl PgConn {
                 Err(error)
             }
         }
+    }
+
+    /// Begins a transaction that sees the database as it stands now, and changes nothing.
+    pub(super) async fn begin_snapshot(&mut self) -> PgResult<()> {
+        self.call(Call::Script("begin isolation level repeatable read read only"), PATIENCE).await?;
+        // It has no number, and is never committed.
+        self.inside = Inside::Transaction(0);
+        Ok(())
     }
 
     /// Commits, and tells who listens that the feed reaches to `head`.

@@ -308,12 +308,16 @@ impl Row {
         Ok(self.opt_text(column)?.map(str::to_owned))
     }
 
+    /// Empty where it is null.
     pub(super) fn bytes(&self, column: usize) -> Result<&[u8], StoreError> {
+        self.opt_bytes(column).map(Option::unwrap_or_default)
+    }
+
+    pub(super) fn opt_bytes(&self, column: usize) -> Result<Option<&[u8]>, StoreError> {
         match self {
             Self::Sqlite(row) => sqlite::bytes(row, column),
             Self::Postgres(row) => postgres::bytes(row, column),
         }
-        .map(Option::unwrap_or_default)
         .map_err(|error| StoreError::data("column", error))
     }
 

@@ -112,6 +112,15 @@ async fn look(conn: &mut Conn) -> Result<Found, StoreError> {
     Ok(Found::Store { version, schema })
 }
 
+/// The schema's version; 0: there is no store.
+pub(in super::super) async fn version(conn: &mut Conn) -> Result<i64, StoreError> {
+    conn.doing = "look at the store's schema";
+    Ok(match look(conn).await? {
+        Found::Nothing => 0,
+        Found::Store { version, .. } => version,
+    })
+}
+
 /// Makes the store, or brings it up to date; the version that it had. Two at once are safe.
 pub(in super::super) async fn migrate(conn: &mut Conn, now: Timestamp) -> Result<i64, StoreError> {
     conn.doing = "bring the store's schema up to date";

@@ -7,6 +7,7 @@ mod login;
 mod messages;
 mod people;
 mod secrets;
+mod upkeep;
 
 use std::{
     path::Path,

@@ -1,0 +1,118 @@
+//! `larkdeck store …`.
+
+use serde_json::json;
+
+use super::{
+    args::StoreCommand,
+    error::CliError,
+    setup::Context,
+    table::{Align, Table},
+};
+use crate::{
+    core::error::Kind,
+    service::{CopyView, StoreMigrated},
+};
+
+pub(super) async fn run(context: &mut Context, command: StoreCommand) -> Result<(), CliError> {
+    match command {
+        StoreCommand::Init => {
+            let done = context.setup.opening().init_store().await?;
+            migrated(context, &done)
+        }
+        StoreCommand::Migrate => {
+            let done = context.setup.opening().migrate_store().await?;
+            migrated(context, &done)
+        }
+        StoreCommand::Check => check(context).await,
+        StoreCommand::Copy { from, to } => copy(context, &from, &to).await,
+    }
+}
+
+fn migrated(context: &mut Context, done: &StoreMigrated) -> Result<(), CliError> {
+    let out = &mut context.out;
+    if out.is_json() {
+        return out.object(&json!({ "store": done.place, "from": done.from, "to": done.to }));
+    }
+    out.line(&match done.from {
+        0 => format!("made {} (schema version {})", done.place, done.to),
+        from if from == done.to => format!("{} is up to date (schema version {from})", done.place),
+        from => format!("brought {} from schema version {from} to {}", done.place, done.to),
+    })
+}
+
+async fn check(context: &mut Context) -> Result<(), CliError> {
+    let checked = context.setup.opening().check_store().await?;
+    let out = &mut context.out;
+    let rows: u64 = checked.tables.iter().map(|table| table.rows).sum();
+    if out.is_json() {
+        for table in &checked.tables {
+            out.object(&json!({ "table": table.table, "rows": table.rows, "sha256": table.sha256 }))?;
+        }
+        for one in &checked.findings {
+            out.object(&json!({ "rule": one.rule, "key": one.key, "text": one.text, "fix": one.fix }))?;
+        }
+        let summary = json!({
+            "store": checked.place, "tables": checked.tables.len(), "rows": rows,
+            "findings": checked.findings.len(),
+        });
+        out.object(&json!({ "summary": summary }))?;
+    } else {
+        for one in &checked.findings {
+            let of = if one.key.is_empty() { String::new() } else { format!(" ({})", one.key) };
+            out.line(&format!("{}: {}{of}. {}", one.rule, one.text, one.fix))?;
+        }
+        let tables = checked.tables.len();
+        out.line(&match checked.findings.len() {
+            0 => format!("{}: {rows} rows of {tables} tables read, nothing wrong", checked.place),
+            wrong => format!("{}: {rows} rows of {tables} tables read, {wrong} findings", checked.place),
+        })?;
+    }
+    match checked.findings.len() {
+        0 => Ok(()),
+        wrong => Err(CliError::new(Kind::Storage, format!("{}: {wrong} findings", checked.place))),
+    }
+}
+
+async fn copy(context: &mut Context, from: &str, to: &str) -> Result<(), CliError> {
+    let opening = context.setup.opening();
+    let out = &mut context.out;
+    let mut broken = None;
+    let copied = opening
+        .copy_store(from, to, |table| {
+            if out.is_json() && broken.is_none() {
+                broken = out.object(&line(table)).and_then(|()| out.flush()).err();
+            }
+        })
+        .await?;
+    if let Some(error) = broken {
+        return Err(error);
+    }
+    let (rows, tables) = (copied.iter().map(|table| table.from.rows).sum::<u64>(), copied.len());
+    let differing: Vec<&str> =
+        copied.iter().filter(|table| !table.is_same()).map(|table| table.from.table).collect();
+    if out.is_json() {
+        let summary = json!({ "tables": tables, "rows": rows, "same": differing.is_empty() });
+        out.object(&json!({ "summary": summary }))?;
+    } else {
+        let mut table =
+            Table::new([("TABLE", Align::Left), ("ROWS", Align::Right), ("SHA-256", Align::Left)]);
+        for one in &copied {
+            let hash = if one.is_same() { one.to.sha256.clone() } else { "DIFFERS".to_owned() };
+            table.row([one.from.table.to_owned(), one.to.rows.to_string(), hash]);
+        }
+        out.table(&table)?;
+        out.line(&format!("{rows} rows of {tables} tables copied and read back"))?;
+    }
+    if differing.is_empty() {
+        return Ok(());
+    }
+    let text = format!("the copy differs from the store in {}", differing.join(", "));
+    Err(CliError::new(Kind::Storage, text))
+}
+
+fn line(table: &CopyView) -> serde_json::Value {
+    json!({
+        "table": table.from.table, "rows": table.from.rows, "sha256": table.from.sha256,
+        "copied": table.to.rows, "same": table.is_same(),
+    })
+}

@@ -1,0 +1,80 @@
+//! `larkdeck store …` on the built program: made, checked, copied between the engines and back.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+#![allow(unreachable_pub, reason = "its modules are its own")]
+
+mod common;
+#[path = "common/postgres.rs"]
+mod postgres;
+
+use common::Home;
+use serde_json::Value;
+
+fn lines(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn with_roster(home: &Home) {
+    home.run(&["integration", "add", "ops", "--kind", "slack"]).expect(0);
+    let roster = home.write("roster.csv", "name,email\n王伟,wang@example.com\nAnn,ann@example.com\n");
+    home.run(&["member", "import", roster.to_str().unwrap()]).expect(0);
+}
+
+#[test]
+fn a_store_is_made_once() {
+    let home = Home::new();
+    let made = home.run(&["store", "init", "--json"]).expect(0);
+    let made = &lines(&made.stdout)[0];
+    assert_eq!(made["from"], 0);
+    let again = home.run(&["store", "init"]).expect(9);
+    assert!(again.stderr.contains("already"), "{}", again.stderr);
+    let migrated = home.run(&["store", "migrate", "--json"]).expect(0);
+    assert_eq!(lines(&migrated.stdout)[0]["from"], made["to"]);
+    let missing = format!("sqlite:{}", home.path("nowhere.db").display());
+    let none = home.run(&["--store", &missing, "store", "migrate"]).expect(3);
+    assert!(none.stderr.contains("store init"), "{}", none.stderr);
+    home.run(&["--store", &missing, "store", "check"]).expect(3);
+    assert!(!home.path("nowhere.db").exists());
+}
+
+#[test]
+fn a_sound_store_is_said_to_be_one() {
+    let home = Home::new();
+    with_roster(&home);
+    let ran = home.run(&["store", "check", "--json"]).expect(0);
+    let rows = lines(&ran.stdout);
+    let members = rows.iter().find(|row| row["table"] == "member").unwrap();
+    assert_eq!(members["rows"], 2);
+    assert_eq!(rows.last().unwrap()["summary"]["findings"], 0);
+    assert!(home.run(&["store", "check"]).expect(0).stdout.contains("nothing wrong"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_moves_to_a_database_and_back() {
+    let Some(database) = postgres::database().await else { return };
+    let home = Home::new();
+    with_roster(&home);
+    let url = database.url();
+    let here = format!("sqlite:{}", home.path("here.db").display());
+    let back = format!("sqlite:{}", home.path("back.db").display());
+    home.run(&["store", "copy", &here, &url]).expect(3);
+    let members = home.run(&["member", "list", "--json"]).expect(0).stdout;
+    let own = home.run(&["store", "init", "--json"]).expect(9);
+    let own = own.stderr.split_whitespace().find(|word| word.starts_with("sqlite:")).unwrap().to_owned();
+    let copied = home.run(&["store", "copy", &own, &url, "--json"]).expect(0);
+    let rows = lines(&copied.stdout);
+    assert!(rows.iter().filter(|row| row["table"].is_string()).all(|row| row["same"] == true), "{rows:?}");
+    assert_eq!(rows.last().unwrap()["summary"]["same"], true);
+    assert_eq!(home.run(&["--store", &url, "member", "list", "--json"]).expect(0).stdout, members);
+    home.run(&["--store", &url, "store", "check"]).expect(0);
+    let full = home.run(&["store", "copy", &own, &url]).expect(9);
+    assert!(full.stderr.contains("is not empty"), "{}", full.stderr);
+    home.run(&["store", "copy", &url, &back]).expect(0);
+    assert_eq!(home.run(&["--store", &back, "member", "list", "--json"]).expect(0).stdout, members);
+    home.run(&["store", "copy", &back, &back]).expect(2);
+}
