@@ -7,6 +7,7 @@ mod webhook;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
 
 use super::{
     Fault, SimError,
@@ -296,6 +297,13 @@ impl Control {
     pub async fn wait_connections(&self, count: usize, patience: Duration) -> bool {
         let mut changes = self.shared.peek(|world| world.hub.count.subscribe());
         tokio::time::timeout(patience, changes.wait_for(|now| *now == count)).await.is_ok_and(|it| it.is_ok())
+    }
+
+    /// The ids of messages whose event is acknowledged from now on, as that happens.
+    pub fn acknowledged(&self) -> mpsc::UnboundedReceiver<String> {
+        let (told, acknowledged) = mpsc::unbounded_channel();
+        self.shared.peek(|world| world.hub.told = Some(told));
+        acknowledged
     }
 
     /// Waits until every event is acknowledged; false when it did not come to that in time.

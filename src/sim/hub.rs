@@ -106,6 +106,8 @@ pub(super) struct Hub {
     pub(super) pushed: u64,
     /// Events acknowledged with 200.
     pub(super) acked: u64,
+    /// Who is told the ids of messages whose event is acknowledged.
+    pub(super) told: Option<mpsc::UnboundedSender<String>>,
     /// Events not acknowledged yet, or never.
     pub(super) unacked: u64,
 }
@@ -125,6 +127,7 @@ impl Hub {
             count: watch::Sender::new(0),
             pushed: 0,
             acked: 0,
+            told: None,
             unacked: 0,
         }
     }

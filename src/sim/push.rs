@@ -32,6 +32,14 @@ pub(super) struct Event {
     pub(super) callback: Option<mpsc::UnboundedSender<Heard>>,
 }
 
+impl Event {
+    /// The id of the message that it brings.
+    fn message(&self) -> Option<String> {
+        let body: Value = serde_json::from_slice(&self.payload).ok()?;
+        body.pointer("/event/message/message_id").and_then(Value::as_str).map(str::to_owned)
+    }
+}
+
 /// How an event travels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Road {
@@ -224,10 +232,10 @@ impl Shared {
             if let Some(callback) = &event.callback {
                 // Whoever pressed may have stopped waiting.
                 let _ = callback.send(heard);
-                return self.count_ack(done);
+                return self.count_ack(&event, done);
             }
             if done {
-                return self.count_ack(true);
+                return self.count_ack(&event, true);
             }
             let Some(pause) = pauses.next() else { return };
             tokio::select! {
@@ -237,9 +245,13 @@ impl Shared {
         }
     }
 
-    fn count_ack(&self, is_done: bool) {
+    fn count_ack(&self, event: &Event, is_done: bool) {
         self.peek(|world| {
             if is_done {
+                if let (Some(told), Some(message)) = (&world.hub.told, event.message()) {
+                    // Whoever asked may have gone.
+                    let _ = told.send(message);
+                }
                 world.hub.acked += 1;
                 world.hub.unacked = world.hub.unacked.saturating_sub(1);
             }

@@ -3,7 +3,12 @@
 
 pub mod browser;
 pub mod deck;
+pub mod dice;
 pub mod http;
+pub mod linking;
+pub mod mortal;
+pub mod platform;
+pub mod push;
 pub mod serve;
 
 use std::{
@@ -57,11 +62,15 @@ impl Ran {
 /// A home without anything in it.
 pub struct Home {
     folder: TempDir,
+    /// What starts the program in its place, such as `ip netns exec NAME`.
+    pub within: Vec<String>,
+    /// Variables besides the usual ones.
+    pub variables: Vec<(&'static str, String)>,
 }
 
 impl Home {
     pub fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
+        Self { folder: tempfile::tempdir().unwrap(), within: Vec::new(), variables: Vec::new() }
     }
 
     pub fn path(&self, below: &str) -> PathBuf {
@@ -80,14 +89,15 @@ impl Home {
 
     /// The program in this home, with nothing else of the environment that it could read.
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(LARKDECK);
-        command.args(args).env_clear().envs(self.environment()).stdin(Stdio::null());
+        let mut all = self.within.iter().map(String::as_str).chain([LARKDECK]);
+        let mut command = Command::new(all.next().unwrap());
+        command.args(all).args(args).env_clear().envs(self.environment()).stdin(Stdio::null());
         command
     }
 
     pub fn environment(&self) -> Vec<(&'static str, String)> {
         let below = |name: &str| self.path(name).to_str().unwrap().to_owned();
-        vec![
+        let usual = [
             ("HOME", below("")),
             ("XDG_CONFIG_HOME", below("config")),
             ("XDG_DATA_HOME", below("data")),
@@ -97,7 +107,8 @@ impl Home {
             ("USER", "tester".to_owned()),
             ("LANG", "C.UTF-8".to_owned()),
             ("RUST_BACKTRACE", "0".to_owned()),
-        ]
+        ];
+        usual.into_iter().chain(self.variables.iter().cloned()).collect()
     }
 
     pub fn run(&self, args: &[&str]) -> Ran {

@@ -7,8 +7,8 @@ use std::{
 };
 
 use crate::{
+    common::platform::{Platform, Tail, until},
     common::{Home, LARKDECK, Ran, Running, finish},
-    platform::{Platform, Tail, until},
 };
 
 /// A folder that holds this much and no more.

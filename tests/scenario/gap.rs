@@ -4,7 +4,7 @@ use larkdeck::sim::{Fault, FaultKind, Speech};
 
 use crate::{
     common::Home,
-    platform::{Platform, Tail, live, until},
+    common::platform::{Platform, Tail, live, until},
     terminal::{PATIENCE, Start, Terminal},
     together,
 };

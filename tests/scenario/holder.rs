@@ -8,8 +8,8 @@ use std::{
 };
 
 use crate::{
+    common::platform::{Platform, Tail, holder, stored, until},
     common::{Home, signal},
-    platform::{Platform, Tail, holder, stored, until},
     together,
 };
 

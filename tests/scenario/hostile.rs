@@ -3,7 +3,7 @@
 use larkdeck::sim::{Fault, FaultKind, Speech};
 
 use crate::{
-    platform::{Platform, Tail},
+    common::platform::{Platform, Tail},
     terminal::{PATIENCE, Start, Terminal},
 };
 

@@ -16,7 +16,7 @@ mod gap;
 mod holder;
 mod hostile;
 mod link;
-mod platform;
+
 mod play;
 mod send;
 #[path = "../pty/terminal.rs"]

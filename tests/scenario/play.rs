@@ -7,8 +7,8 @@ use larkdeck::sim::{Fault, Speech};
 use serde::Deserialize;
 
 use crate::{
+    common::platform::{self, Platform},
     common::{Home, Ran, finish},
-    platform::{self, Platform},
 };
 
 /// One step. Several things in one step are done in the order of the fields.

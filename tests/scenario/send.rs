@@ -6,8 +6,8 @@ use std::process::Stdio;
 use larkdeck::sim::{Fault, FaultKind};
 
 use crate::{
+    common::platform::{Platform, until},
     common::{Home, signal, wait},
-    platform::{Platform, until},
     terminal::{PATIENCE, Start},
     together,
 };
@@ -42,7 +42,7 @@ fn died(kind: FaultKind, arrives: usize) {
     } else {
         terminal.wait_text("nobody knows whether it arrived");
     }
-    until("the console is live", || crate::platform::live(&home)["state"] == "live");
+    until("the console is live", || crate::common::platform::live(&home)["state"] == "live");
     assert_eq!(platform.count("alpha", "rolling back"), arrives, "nobody else sends it");
     let history = home.run(&["room", "history", "alpha", "--fetch", "--json"]).expect(0).stdout;
     assert_eq!(history.matches("rolling back").count(), arrives * 2, "text and content, once: {history}");

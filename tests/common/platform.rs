@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeSet,
+    net::SocketAddr,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -11,7 +12,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
-use crate::common::{Home, PATIENCE, Running};
+use super::{Home, PATIENCE, Running, push::Signer};
 
 /// What a file of a day holds beside its steps.
 #[derive(Debug, Deserialize)]
@@ -46,6 +47,8 @@ pub struct Platform {
     pub base_url: String,
     pub app_id: String,
     pub app_secret: String,
+    /// What signs and seals pushes over HTTP.
+    pub signer: Signer,
 }
 
 impl Platform {
@@ -55,9 +58,13 @@ impl Platform {
     }
 
     pub fn start(scenario: Scenario) -> Self {
+        Self::listening(SocketAddr::from(([127, 0, 0, 1], 0)), scenario)
+    }
+
+    pub fn listening(listen: SocketAddr, scenario: Scenario) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let options = SimOptions { seed: Some(11), ..SimOptions::local(scenario) };
+        let options = SimOptions { listen, seed: Some(11), ..SimOptions::local(scenario) };
         let sim = runtime.block_on(Sim::start(options)).unwrap();
         let access = sim.access().clone();
         Self {
@@ -65,8 +72,13 @@ impl Platform {
             sim: Some(sim),
             runtime,
             base_url: access.base_url,
-            app_id: access.app_id,
-            app_secret: access.app_secret,
+            app_id: access.app_id.clone(),
+            app_secret: access.app_secret.clone(),
+            signer: Signer {
+                app_id: access.app_id,
+                verification_token: access.verification_token,
+                encrypt_key: access.encrypt_key,
+            },
         }
     }
 

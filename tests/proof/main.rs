@@ -1,0 +1,96 @@
+//! What is acknowledged is stored once, whatever happens: the built program on a store that others use too, with
+//! the platform in this process, while processes are killed and stopped, databases restart, networks part, clocks
+//! step and disks fill. Each test is short; `tests/proof/run.sh` does the same many times and prints a table.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+#![allow(unreachable_pub, reason = "its modules are its own")]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod kill;
+#[path = "../common/postgres.rs"]
+mod postgres;
+mod stage;
+mod table;
+
+use table::{
+    Engine::{self, Postgres, Sqlite},
+    HEAD, Row, say,
+};
+
+/// Of the instants: another for each run of the long proof, and written down with it.
+const SEED: u64 = 20_261_128;
+
+#[test]
+fn kills_while_events_come_in() {
+    kill::ingest(Sqlite, 8, SEED).assert_clean();
+}
+
+#[test]
+fn kills_while_events_come_in_on_postgres() {
+    kill::ingest(Postgres, 8, SEED).assert_clean();
+}
+
+#[test]
+fn kills_while_sending() {
+    kill::sending(Sqlite, 6, SEED).assert_clean();
+}
+
+#[test]
+fn kills_while_sending_on_postgres() {
+    kill::sending(Postgres, 6, SEED).assert_clean();
+}
+
+#[test]
+fn kills_while_linking_on_postgres() {
+    kill::linking(Postgres, 4, SEED).assert_clean();
+}
+
+/// Something to prove.
+type Trial = (&'static str, Engine, Box<dyn FnOnce() -> Row + Send>);
+
+fn trials(seed: u64) -> Vec<Trial> {
+    fn trial(what: &'static str, engine: Engine, run: impl FnOnce() -> Row + Send + 'static) -> Trial {
+        (what, engine, Box::new(run))
+    }
+    vec![
+        trial("kill -9, ingest", Sqlite, move || kill::ingest(Sqlite, 120, seed)),
+        trial("kill -9, ingest", Postgres, move || kill::ingest(Postgres, 60, seed)),
+        trial("kill -9, sending", Sqlite, move || kill::sending(Sqlite, 60, seed)),
+        trial("kill -9, sending", Postgres, move || kill::sending(Postgres, 30, seed)),
+        trial("kill -9, linking", Sqlite, move || kill::linking(Sqlite, 24, seed)),
+        trial("kill -9, linking", Postgres, move || kill::linking(Postgres, 16, seed)),
+    ]
+}
+
+/// All of it, many times; `LARKDECK_PROOF_ONLY` names a part.
+#[test]
+#[ignore = "takes a quarter of an hour: tests/proof/run.sh"]
+fn long() {
+    let seed = std::env::var("LARKDECK_PROOF_SEED").map_or(SEED, |seed| seed.parse().unwrap());
+    let only = std::env::var("LARKDECK_PROOF_ONLY").unwrap_or_default();
+    let mut rows = Vec::new();
+    for (what, engine, run) in trials(seed) {
+        if !format!("{what} {engine}").contains(&only) {
+            continue;
+        }
+        let done = std::thread::Builder::new().name(format!("{what}, {engine}")).spawn(run).unwrap().join();
+        let row = done.unwrap_or_else(|_| {
+            let mut row = Row::new(what, engine, 0, std::time::Duration::ZERO);
+            row.integrity = "FAILED".to_owned();
+            row.note = "it has said why above".to_owned();
+            row
+        });
+        say(&row.to_string());
+        rows.push(row);
+    }
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    say(&format!("\nseed {seed}, load of the machine {}\n{HEAD}", load.trim()));
+    rows.iter().for_each(|row| say(&row.to_string()));
+    assert!(rows.iter().all(Row::is_clean), "not all of it holds");
+}
