@@ -2,7 +2,7 @@
 
 use std::{
     fmt::Write as _,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::Arc,
     time::Duration,
@@ -31,6 +31,8 @@ pub const LARKDECK: &str = env!("CARGO_BIN_EXE_larkdeck");
 pub const ROOM: &str = "checkout latency";
 /// What the newest message of a full store ends with.
 pub const NEWEST: &str = "the newest of the store";
+/// Messages that are made and stored at once.
+const AT_ONCE: usize = 10_000;
 /// A usual terminal.
 pub const WIDE: (u16, u16) = (120, 40);
 /// A small one.
@@ -64,6 +66,8 @@ pub struct Bed {
     pub home: TempDir,
     pub runtime: Runtime,
     pub control: Control,
+    /// Where the store is, if not in the home.
+    store: Option<String>,
     _sim: Sim,
     names: Vec<(String, String)>,
 }
@@ -71,6 +75,11 @@ pub struct Bed {
 impl Bed {
     /// An empty store with one integration, whose War Room has been opened once.
     pub fn empty() -> Self {
+        Self::on(None)
+    }
+
+    /// The same in the store of that URL, which is made.
+    pub fn on(store: Option<String>) -> Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let scenario = Scenario::parse("bench", SCENARIO).unwrap();
@@ -78,7 +87,9 @@ impl Bed {
         let sim = runtime.block_on(Sim::start(options)).unwrap();
         let control = sim.control();
         let names = control.chats();
-        let bed = Self { home: tempfile::tempdir().unwrap(), runtime, control, _sim: sim, names };
+        let home = tempfile::tempdir().unwrap();
+        let bed = Self { home, runtime, control, store, _sim: sim, names };
+        run(bed.command(&["store", "init"]));
         bed.add_integration();
         bed
     }
@@ -86,9 +97,13 @@ impl Bed {
     /// The same with members and messages in the store.
     pub fn full(members: usize, messages: usize) -> Self {
         let bed = Self::empty();
-        bed.import(members);
-        bed.runtime.block_on(bed.store_messages(messages));
+        bed.fill(members, messages);
         bed
+    }
+
+    pub fn fill(&self, members: usize, messages: usize) {
+        self.import(members);
+        self.runtime.block_on(self.store_messages(messages));
     }
 
     fn add_integration(&self) {
@@ -118,7 +133,7 @@ impl Bed {
         let store = self.open_store().await;
         let integration = store.integrations().await.unwrap().remove(0).id;
         let now_ms = SystemClock.now().ms();
-        let mut items = Vec::with_capacity(count);
+        let mut items = Vec::with_capacity(AT_ONCE);
         for n in 0..count {
             // The room that is open has half of them.
             let room = if n % 2 == 0 || n + 1 == count { 0 } else { 1 + n % 3 };
@@ -147,18 +162,30 @@ impl Bed {
             };
             let what = Incoming::Message { message, own: false };
             items.push(IngestItem { integration: integration.clone(), event_id: None, via: Via::Live, what });
+            if items.len() == AT_ONCE || n + 1 == count {
+                store.ingest(std::mem::take(&mut items)).await.unwrap();
+            }
         }
-        store.ingest(items).await.unwrap();
         store.close().await;
     }
 
     /// The store, opened by this process as well.
     pub async fn open_store(&self) -> Store {
-        let url = StoreUrl::Sqlite(self.path("data/larkdeck/larkdeck.db"));
-        let keys = KeyRing::load(KeySource::File(self.path("config/larkdeck/key")), Some(&url)).unwrap();
-        let me = Holder { user: "bench".to_owned(), host: "here".to_owned(), pid: std::process::id() };
-        let options = StoreOptions { url, create: false, me };
-        Store::open(options, keys, Arc::new(SystemClock)).await.unwrap()
+        open_store(&self.store_url(), &self.key_file()).await
+    }
+
+    pub fn store_url(&self) -> String {
+        let own = || format!("sqlite:{}", self.path("data/larkdeck/larkdeck.db").display());
+        self.store.clone().unwrap_or_else(own)
+    }
+
+    pub fn key_file(&self) -> PathBuf {
+        self.path("config/larkdeck/key")
+    }
+
+    /// The War Room's id.
+    pub fn room(&self) -> &str {
+        &self.names[0].0
     }
 
     pub fn path(&self, below: &str) -> PathBuf {
@@ -177,6 +204,7 @@ impl Bed {
             ("TERM", "xterm-256color".to_owned()),
             ("LANG", "C.UTF-8".to_owned()),
             ("LARKDECK_QUOTA_MONTH_LIMIT", "unlimited".to_owned()),
+            ("LARKDECK_STORE", self.store_url()),
         ]
     }
 
@@ -213,6 +241,15 @@ impl Bed {
         let speech = Speech { chat: ROOM.to_owned(), text: text.to_owned(), ..Speech::default() };
         self.control.say(&speech).unwrap();
     }
+}
+
+/// A store, opened by this process.
+pub async fn open_store(url: &str, key_file: &Path) -> Store {
+    let url: StoreUrl = url.parse().unwrap();
+    let keys = KeyRing::load(KeySource::File(key_file.to_owned()), Some(&url)).unwrap();
+    let me = Holder { user: "bench".to_owned(), host: "here".to_owned(), pid: std::process::id() };
+    let options = StoreOptions { url, create: false, me };
+    Store::open(options, keys, Arc::new(SystemClock)).await.unwrap()
 }
 
 /// Plausible names and emails, as `name <email>` has them.

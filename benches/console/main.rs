@@ -21,23 +21,30 @@ mod bed;
 mod deck;
 mod flood;
 mod keys;
+#[path = "../../tests/common/postgres.rs"]
+mod postgres;
 mod report;
 mod search;
+mod shared;
 mod start;
 mod stream;
 mod terminal;
 mod usage;
 
-const SECTIONS: [(&str, fn()); 6] = [
+const SECTIONS: [(&str, fn()); 7] = [
     ("start", start::run),
     ("idle", stream::idle),
     ("keys", keys::run),
     ("stream", stream::run),
     ("flood", flood::run),
     ("search", search::run),
+    ("shared", shared::run),
 ];
 
 fn main() {
+    if shared::is_worker() {
+        return;
+    }
     let named: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
     for (name, run) in SECTIONS {
         if named.is_empty() || named.iter().any(|word| word == name) {

@@ -61,16 +61,16 @@ pub fn run() {
 }
 
 /// Looks at every text, as the simplest program would.
-fn plain(texts: &[String], query: &str) -> (Duration, usize) {
+pub fn plain(texts: &[String], query: &str) -> (Duration, usize) {
     let began = Instant::now();
     let words: Vec<&str> = query.split_whitespace().collect();
     let hits = texts.iter().filter(|text| words.iter().all(|word| text.contains(word))).count();
     (began.elapsed(), hits)
 }
 
-fn answers(bed: &Bed, queries: &[&str], hits: &[usize]) -> Vec<Duration> {
+pub fn answers(bed: &Bed, queries: &[&str], hits: &[usize]) -> Vec<Duration> {
     let opening = Opening {
-        store_url: format!("sqlite:{}", bed.path("data/larkdeck/larkdeck.db").display()),
+        store_url: bed.store_url(),
         store_password: None,
         state_dir: bed.path("data/larkdeck"),
         key: KeyOrigin::File(bed.path("config/larkdeck/key")),

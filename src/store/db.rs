@@ -134,7 +134,7 @@ impl Db {
             return Err(StoreError::Missing { place: place.to_string() });
         }
         let mut conn = sqlite::connect(path, &place, Role::Writer).await?;
-        let seq = super::schema::bring_up_to_date(&mut conn, path, now).await?;
+        let seq = super::schema::bring_up_to_date(&mut conn, path, create, now).await?;
         Ok((Home::Sqlite { path: path.to_owned(), bell: Bell::new(path) }, conn, seq))
     }
 

@@ -170,7 +170,7 @@ impl Store {
     }
 
     /// Makes the store where there is none, or brings its schema up to date; the version that it had before (0:
-    /// none). Two at once are safe. A SQLite store is brought up to date by whoever opens it, a PostgreSQL store
+    /// none). Two at once are safe. A SQLite store is brought up to date by whoever opens it to change it, a PostgreSQL store
     /// by this alone.
     ///
     /// # Errors

@@ -17,14 +17,22 @@ fn newest() -> i64 {
     i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
 }
 
-/// Brings the schema up to date and returns the head of the feed.
+/// Brings the schema up to date where the process may change anything, and returns the head of the feed.
 pub(super) async fn bring_up_to_date(
     conn: &mut Conn,
     path: &Path,
+    create: bool,
     now: Timestamp,
 ) -> Result<Seq, StoreError> {
     let found = version(conn).await?;
     if found < newest() {
+        if !create {
+            let place = conn.place.to_string();
+            return Err(match found {
+                0 => StoreError::Missing { place },
+                _ => StoreError::Older { place, found, known: newest() },
+            });
+        }
         sqlite::use_wal(conn).await?;
         migrate(conn, path, now).await?;
     }

@@ -200,3 +200,23 @@ async fn a_check_names_what_is_wrong(bed: Bed) {
     assert_eq!(of("secret_opens")[0].key, format!("{id} app_secret"));
     assert_eq!(findings.len(), 23, "{findings:?}");
 }
+
+#[tokio::test]
+async fn who_may_change_nothing_does_not_change_the_schema() {
+    let bed = Bed::sqlite();
+    bed.open().await.close().await;
+    let StoreUrl::Sqlite(path) = &bed.url else { panic!() };
+    let mut conn = super::super::sqlite::connect(path, &"here".into(), super::super::sqlite::Role::Writer)
+        .await
+        .unwrap();
+    q("pragma user_version = 3").run(&mut conn).await.unwrap();
+    drop(conn);
+    let ring = KeyRing::load(KeySource::Ephemeral, Some(&bed.url)).unwrap();
+    let options = StoreOptions { url: bed.url.clone(), create: false, me: holder("ann") };
+    let refused = Store::open(options, ring, Hand::new()).await.unwrap_err();
+    assert!(matches!(refused, StoreError::Older { found: 3, .. }), "{refused}");
+    assert_eq!(
+        Store::version_at(&bed.url, &holder("ann"), &(Hand::new() as Arc<dyn Clock>)).await.unwrap(),
+        3
+    );
+}
