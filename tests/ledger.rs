@@ -1,9 +1,12 @@
-//! The call ledger on its file: several processes' worth of handles, the month, and a store that goes away.
+//! The call ledger on its file and on PostgreSQL: several processes' worth of handles, the month, and a store that
+//! goes away.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, missing_docs)]
 
+#[path = "common/postgres.rs"]
+mod postgres;
+
 use std::{
-    path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -11,6 +14,7 @@ use std::{
 use larkdeck::{
     core::{
         ids::AppKey,
+        integration::Holder,
         permit::{
             Call, Class, Denied, Feature, Limit, LimitScope, MonthClass, Outcome, PermitSource, Target, limit,
         },
@@ -19,8 +23,12 @@ use larkdeck::{
     },
     ledger::MonthRules,
     service::Ledger,
-    store::permit::open_rows,
+    store::{
+        Store, StoreUrl,
+        permit::{self, open_rows},
+    },
 };
+use tempfile::TempDir;
 
 const TIER_4: &[Limit] = &[limit(1000, 60), limit(50, 1)];
 
@@ -42,9 +50,32 @@ fn call(month: MonthClass) -> Call {
     }
 }
 
-async fn open(folder: &Path, limit: Option<u64>) -> Arc<Ledger> {
-    let rules = MonthRules { limit, ..MonthRules::default() };
-    Ledger::open(open_rows(folder).await.unwrap(), rules, Arc::new(SystemClock))
+/// Where the rows are.
+struct Place {
+    url: StoreUrl,
+    _folder: TempDir,
+}
+
+fn me() -> Holder {
+    Holder { user: "ann".to_owned(), host: "bastion".to_owned(), pid: 7 }
+}
+
+/// One on each engine.
+async fn places() -> Vec<Place> {
+    let folder = tempfile::tempdir().unwrap();
+    let file = StoreUrl::Sqlite(folder.path().join("store.db"));
+    let mut places = vec![Place { url: file, _folder: folder }];
+    if let Some(database) = postgres::database().await {
+        let url: StoreUrl = database.url().parse().unwrap();
+        Store::migrate(&url, me(), Arc::new(SystemClock)).await.unwrap();
+        places.push(Place { url, _folder: tempfile::tempdir().unwrap() });
+    }
+    places
+}
+
+async fn open(place: &Place, limit: Option<u64>) -> Arc<Ledger> {
+    let rows = permit::open(&place.url, &me()).await.unwrap();
+    Ledger::open(rows, MonthRules { limit, ..MonthRules::default() }, Arc::new(SystemClock))
 }
 
 async fn spend(ledger: &Ledger, call: Call, outcome: Outcome) {
@@ -66,125 +97,132 @@ fn busiest(mut at: Vec<Instant>, window: Duration) -> usize {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn handles_on_one_file_share_the_second() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut tasks = Vec::new();
-    for handle in 0..4 {
-        let ledger = open(folder.path(), None).await;
-        for _ in 0..4 {
-            let ledger = ledger.clone();
-            tasks.push(tokio::spawn(async move {
-                let mut granted = Vec::new();
-                for _ in 0..6 {
-                    let class = if handle % 2 == 0 { Class::Linking } else { Class::Person };
-                    let permit = ledger.acquire(Call { class, ..call(MonthClass::Counted) }).await.unwrap();
-                    granted.push(permit.granted_at);
-                    ledger.settle(permit, Outcome::Done).await;
-                }
-                granted
-            }));
+    for place in places().await {
+        let mut tasks = Vec::new();
+        for handle in 0..4 {
+            let ledger = open(&place, None).await;
+            for _ in 0..4 {
+                let ledger = ledger.clone();
+                tasks.push(tokio::spawn(async move {
+                    let mut granted = Vec::new();
+                    for _ in 0..6 {
+                        let class = if handle % 2 == 0 { Class::Linking } else { Class::Person };
+                        let permit =
+                            ledger.acquire(Call { class, ..call(MonthClass::Counted) }).await.unwrap();
+                        granted.push(permit.granted_at);
+                        ledger.settle(permit, Outcome::Done).await;
+                    }
+                    granted
+                }));
+            }
         }
+        let mut granted = Vec::new();
+        for task in tasks {
+            granted.extend(task.await.unwrap());
+        }
+        assert_eq!(granted.len(), 96);
+        // Each handle converts the shared clock to its own, which may differ by the time between two readings.
+        assert!(busiest(granted, Duration::from_millis(1010)) <= 50);
+        let report = open(&place, None).await.report(&app("cli_1")).await.unwrap();
+        assert_eq!(report.month.used, 96);
+        assert_eq!(report.minutes.iter().sum::<u32>(), 96);
+        assert_eq!(report.minutes.len(), 60);
     }
-    let mut granted = Vec::new();
-    for task in tasks {
-        granted.extend(task.await.unwrap());
-    }
-    assert_eq!(granted.len(), 96);
-    // Each handle converts the shared clock to its own, which may differ by the time between two readings.
-    assert!(busiest(granted, Duration::from_millis(1010)) <= 50);
-    let report = open(folder.path(), None).await.report(&app("cli_1")).await.unwrap();
-    assert_eq!(report.month.used, 96);
-    assert_eq!(report.minutes.iter().sum::<u32>(), 96);
-    assert_eq!(report.minutes.len(), 60);
 }
 
 #[tokio::test]
 async fn the_month_counts_what_the_platform_counts() {
-    let folder = tempfile::tempdir().unwrap();
-    let ledger = open(folder.path(), Some(10)).await;
-    spend(&ledger, call(MonthClass::Counted), Outcome::Done).await;
-    spend(&ledger, call(MonthClass::Counted), Outcome::Done).await;
-    spend(&ledger, call(MonthClass::Counted), Outcome::Failed).await;
-    spend(&ledger, call(MonthClass::Counted), Outcome::Unknown).await;
-    spend(&ledger, call(MonthClass::Counted), Outcome::Unused).await;
-    spend(&ledger, Call { feature: Feature::Linking, ..call(MonthClass::Exempt) }, Outcome::Done).await;
-    drop(ledger.acquire(call(MonthClass::Counted)).await.unwrap());
+    for place in places().await {
+        let ledger = open(&place, Some(10)).await;
+        spend(&ledger, call(MonthClass::Counted), Outcome::Done).await;
+        spend(&ledger, call(MonthClass::Counted), Outcome::Done).await;
+        spend(&ledger, call(MonthClass::Counted), Outcome::Failed).await;
+        spend(&ledger, call(MonthClass::Counted), Outcome::Unknown).await;
+        spend(&ledger, call(MonthClass::Counted), Outcome::Unused).await;
+        spend(&ledger, Call { feature: Feature::Linking, ..call(MonthClass::Exempt) }, Outcome::Done).await;
+        drop(ledger.acquire(call(MonthClass::Counted)).await.unwrap());
 
-    let report = ledger.report(&app("cli_1")).await.unwrap();
-    let month = &report.month;
-    // The permit that was dropped without a word may have been used: it counts.
-    assert_eq!((month.used, month.exempt, month.unknown, month.limit), (3, 1, 1, Some(10)));
-    assert_eq!(month.source, QuotaSource::CountedHere);
-    assert_eq!(report.endpoints.len(), 1);
-    assert_eq!((report.endpoints[0].counted, report.endpoints[0].failed), (3, 1));
-    assert_eq!(report.features, [(Feature::Send, 3), (Feature::Linking, 1)]);
-    let names: Vec<&str> = report.buckets.iter().map(|bucket| bucket.name.as_str()).collect();
-    assert_eq!(names, ["app", "send", "webhook", "receiver", "im.message.create"]);
-    let endpoint = bucket(&report, "im.message.create");
-    assert_eq!((endpoint.limit, endpoint.window_s), (1000, 60));
+        let report = ledger.report(&app("cli_1")).await.unwrap();
+        let month = &report.month;
+        // The permit that was dropped without a word may have been used: it counts.
+        assert_eq!((month.used, month.exempt, month.unknown, month.limit), (3, 1, 1, Some(10)));
+        assert_eq!(month.source, QuotaSource::CountedHere);
+        assert_eq!(report.endpoints.len(), 1);
+        assert_eq!((report.endpoints[0].counted, report.endpoints[0].failed), (3, 1));
+        assert_eq!(report.features, [(Feature::Send, 3), (Feature::Linking, 1)]);
+        let names: Vec<&str> = report.buckets.iter().map(|bucket| bucket.name.as_str()).collect();
+        assert_eq!(names, ["app", "send", "webhook", "receiver", "im.message.create"]);
+        let endpoint = bucket(&report, "im.message.create");
+        assert_eq!((endpoint.limit, endpoint.window_s), (1000, 60));
 
-    ledger.rebase_month(&app("cli_1"), 9).await.unwrap();
-    let report = ledger.report(&app("cli_1")).await.unwrap();
-    assert_eq!((report.month.used, report.month.source), (9, QuotaSource::Official));
-    spend(&ledger, call(MonthClass::Counted), Outcome::Done).await;
-    let refused = ledger.acquire(call(MonthClass::Counted)).await.unwrap_err();
-    assert!(matches!(refused, Denied::MonthExhausted { .. }));
-    spend(&ledger, call(MonthClass::Exempt), Outcome::Done).await;
+        ledger.rebase_month(&app("cli_1"), 9).await.unwrap();
+        let report = ledger.report(&app("cli_1")).await.unwrap();
+        assert_eq!((report.month.used, report.month.source), (9, QuotaSource::Official));
+        spend(&ledger, call(MonthClass::Counted), Outcome::Done).await;
+        let refused = ledger.acquire(call(MonthClass::Counted)).await.unwrap_err();
+        assert!(matches!(refused, Denied::MonthExhausted { .. }));
+        spend(&ledger, call(MonthClass::Exempt), Outcome::Done).await;
+    }
 }
 
 #[tokio::test]
 async fn the_platform_closes_the_month_for_all_apps_of_the_tenant() {
-    let folder = tempfile::tempdir().unwrap();
-    let ledger = open(folder.path(), None).await;
-    let tenant = "tenant_1".parse().unwrap();
-    ledger.set_tenant(&app("cli_1"), &tenant).await.unwrap();
-    ledger.set_tenant(&app("cli_2"), &tenant).await.unwrap();
-    spend(&ledger, call(MonthClass::Counted), Outcome::MonthExhausted).await;
-    let other = Call { app: app("cli_2"), class: Class::Page, ..call(MonthClass::Counted) };
-    let refused = open(folder.path(), None).await.acquire(other.clone()).await.unwrap_err();
-    assert!(matches!(refused, Denied::MonthExhausted { .. }));
-    assert!(ledger.report(&app("cli_2")).await.unwrap().month.exhausted);
-    ledger.rebase_month(&app("cli_2"), 5).await.unwrap();
-    spend(&ledger, other, Outcome::Done).await;
-    assert_eq!(ledger.report(&app("cli_1")).await.unwrap().month.used, 6);
+    for place in places().await {
+        let ledger = open(&place, None).await;
+        let tenant = "tenant_1".parse().unwrap();
+        ledger.set_tenant(&app("cli_1"), &tenant).await.unwrap();
+        ledger.set_tenant(&app("cli_2"), &tenant).await.unwrap();
+        spend(&ledger, call(MonthClass::Counted), Outcome::MonthExhausted).await;
+        let other = Call { app: app("cli_2"), class: Class::Page, ..call(MonthClass::Counted) };
+        let refused = open(&place, None).await.acquire(other.clone()).await.unwrap_err();
+        assert!(matches!(refused, Denied::MonthExhausted { .. }));
+        assert!(ledger.report(&app("cli_2")).await.unwrap().month.exhausted);
+        ledger.rebase_month(&app("cli_2"), 5).await.unwrap();
+        spend(&ledger, other, Outcome::Done).await;
+        assert_eq!(ledger.report(&app("cli_1")).await.unwrap().month.used, 6);
+    }
 }
 
 #[tokio::test]
 async fn a_refusal_pauses_its_bucket_for_every_handle() {
-    let folder = tempfile::tempdir().unwrap();
-    let (one, two) = (open(folder.path(), None).await, open(folder.path(), None).await);
-    let to = |chat: &str| Call {
-        is_send: true,
-        target: Some(Target::Receiver(chat.into())),
-        patience: Some(Duration::from_millis(500)),
-        ..call(MonthClass::Counted)
-    };
-    let limited = Outcome::Limited { scope: LimitScope::Target, wait: Duration::from_secs(30) };
-    spend(&one, to("oc_1"), limited).await;
-    spend(&two, to("oc_2"), Outcome::Done).await;
-    let refused = two.acquire(to("oc_1")).await.unwrap_err();
-    assert!(matches!(&refused, Denied::TooLong { bucket, .. } if bucket == "receiver"), "{refused:?}");
-    let report = two.report(&app("cli_1")).await.unwrap();
-    assert!(bucket(&report, "receiver").paused_until.is_some());
-    assert!(bucket(&report, "send").paused_until.is_none());
+    for place in places().await {
+        let (one, two) = (open(&place, None).await, open(&place, None).await);
+        let to = |chat: &str| Call {
+            is_send: true,
+            target: Some(Target::Receiver(chat.into())),
+            patience: Some(Duration::from_millis(500)),
+            ..call(MonthClass::Counted)
+        };
+        let limited = Outcome::Limited { scope: LimitScope::Target, wait: Duration::from_secs(30) };
+        spend(&one, to("oc_1"), limited).await;
+        spend(&two, to("oc_2"), Outcome::Done).await;
+        let refused = two.acquire(to("oc_1")).await.unwrap_err();
+        assert!(matches!(&refused, Denied::TooLong { bucket, .. } if bucket == "receiver"), "{refused:?}");
+        let report = two.report(&app("cli_1")).await.unwrap();
+        assert!(bucket(&report, "receiver").paused_until.is_some());
+        assert!(bucket(&report, "send").paused_until.is_none());
+    }
 }
 
 #[tokio::test]
 async fn who_gives_up_waits_no_longer() {
-    let folder = tempfile::tempdir().unwrap();
-    let ledger = open(folder.path(), None).await;
-    let limited = Outcome::Limited { scope: LimitScope::Endpoint, wait: Duration::from_secs(30) };
-    spend(&ledger, call(MonthClass::Counted), limited).await;
-    let waiting = tokio::spawn({
-        let ledger = ledger.clone();
-        async move { ledger.acquire(call(MonthClass::Counted)).await.map(drop) }
-    });
-    let waits = async || bucket(&ledger.report(&app("cli_1")).await.unwrap(), "im.message.create").waiting;
-    while waits().await == 0 {
-        tokio::task::yield_now().await;
-    }
-    waiting.abort();
-    while waits().await > 0 {
-        tokio::task::yield_now().await;
+    for place in places().await {
+        let ledger = open(&place, None).await;
+        let limited = Outcome::Limited { scope: LimitScope::Endpoint, wait: Duration::from_secs(30) };
+        spend(&ledger, call(MonthClass::Counted), limited).await;
+        let waiting = tokio::spawn({
+            let ledger = ledger.clone();
+            async move { ledger.acquire(call(MonthClass::Counted)).await.map(drop) }
+        });
+        let waits =
+            async || bucket(&ledger.report(&app("cli_1")).await.unwrap(), "im.message.create").waiting;
+        while waits().await == 0 {
+            tokio::task::yield_now().await;
+        }
+        waiting.abort();
+        while waits().await > 0 {
+            tokio::task::yield_now().await;
+        }
     }
 }
 
@@ -193,7 +231,8 @@ async fn without_the_store_nobody_goes() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store");
     std::fs::create_dir(&path).unwrap();
-    let ledger = open(&path, None).await;
+    let rows = open_rows(&path).await.unwrap();
+    let ledger = Ledger::open(rows, MonthRules::default(), Arc::new(SystemClock));
     spend(&ledger, call(MonthClass::Counted), Outcome::Done).await;
     std::fs::rename(&path, folder.path().join("gone")).unwrap();
     let refused = ledger.acquire(call(MonthClass::Counted)).await.unwrap_err();

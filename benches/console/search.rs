@@ -72,7 +72,6 @@ pub fn answers(bed: &Bed, queries: &[&str], hits: &[usize]) -> Vec<Duration> {
     let opening = Opening {
         store_url: bed.store_url(),
         store_password: None,
-        state_dir: bed.path("data/larkdeck"),
         key: KeyOrigin::File(bed.path("config/larkdeck/key")),
         access: Access::ReadOnly,
         ..deck::opening(&bed.path("data"), "bench")

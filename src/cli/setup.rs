@@ -79,7 +79,6 @@ impl Setup {
         Opening {
             store_url: self.paths.store_url(&settings.store),
             store_password: None,
-            state_dir: self.paths.state_dir.clone(),
             key: self.key_origin(),
             month_limit: settings.quota.month_limit.calls(),
             quota_zone: settings.quota.zone.tz().clone(),

@@ -253,7 +253,9 @@ impl super::error::Problem for Denied {
                 Self::MonthExhausted { .. } | Self::MonthReserved { .. } => {
                     "Ask the tenant's admin for a larger plan, or set the official figure with `larkdeck quota`."
                 }
-                Self::StoreAway { .. } => "Look at the store's disk and permissions; calls resume by themselves.",
+                Self::StoreAway { .. } => {
+                    "Look at the store: its disk and permissions, or its database; calls resume by themselves."
+                },
             }
             .to_owned(),
         )

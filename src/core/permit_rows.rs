@@ -25,9 +25,24 @@ pub struct RowsAsked {
     pub is_durable: bool,
 }
 
+/// The clock that the rows of several machines share, as it was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RowsClock {
+    /// When the question arrived there: microseconds since the epoch.
+    pub asked_us: i64,
+    /// When the rows were locked, and nobody else could change them any more.
+    pub now_us: i64,
+    /// Names the run of the clock: instants of another run mean nothing. `None` where it has no name yet.
+    pub tag: Option<u64>,
+}
+
 /// What a decision gets to see; nobody else changes it until the decision is committed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RowsFound {
+    /// The time there; `None` where all who share the rows share the machine's clock too.
+    pub clock: Option<RowsClock>,
+    /// The decision before this one was said to be lost, and is in the rows after all.
+    pub was_committed: bool,
     /// The buckets that exist, by key.
     pub buckets: Vec<(String, Vec<u8>)>,
     /// The months in the order they were asked for.
@@ -102,7 +117,7 @@ pub struct BucketRow {
     pub key: String,
     /// What the ledger keeps in it.
     pub state: Vec<u8>,
-    /// When it was used last, on the boot clock: for pruning.
+    /// When it was used last, on the clock of its instants: for pruning.
     pub touched_us: i64,
 }
 
@@ -117,18 +132,26 @@ pub struct RowsChanged {
     pub minutes: Vec<MinuteTally>,
     /// Months, by app and first day, that the platform declared used up.
     pub closed: Vec<(AppKey, i64)>,
+    /// A new name for the run of the rows' clock.
+    pub clock_tag: Option<u64>,
 }
 
 impl RowsChanged {
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
-        self.buckets.is_empty() && self.days.is_empty() && self.minutes.is_empty() && self.closed.is_empty()
+        self.buckets.is_empty()
+            && self.days.is_empty()
+            && self.minutes.is_empty()
+            && self.closed.is_empty()
+            && self.clock_tag.is_none()
     }
 }
 
 /// Everything that a report is made of.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ReportRows {
+    /// The time there, as in [`RowsFound::clock`].
+    pub clock: Option<RowsClock>,
     /// The app's buckets by key.
     pub buckets: Vec<(String, Vec<u8>)>,
     /// The days asked for, of all apps of the tenant.
@@ -144,12 +167,19 @@ pub trait PermitRows: Send + 'static {
     /// Shows `decide` what it asks for and commits what it answers, with nobody else between.
     ///
     /// # Errors
-    /// [`RowsAway`]: nothing was changed then.
+    /// [`RowsAway`]: nothing was changed then; or the answer to the commit was lost, and
+    /// [`RowsFound::was_committed`] tells the next time.
     fn transact<'a>(
         &'a mut self,
         asked: &'a RowsAsked,
         decide: &'a mut (dyn FnMut(RowsFound) -> Result<RowsChanged, RowsAway> + Send),
     ) -> BoxFuture<'a, Result<(), RowsAway>>;
+
+    /// Reads the clock that the rows have; `None` where it is the machine's.
+    ///
+    /// # Errors
+    /// [`RowsAway`].
+    fn clock(&mut self) -> BoxFuture<'_, Result<Option<RowsClock>, RowsAway>>;
 
     /// The rows of a report: buckets whose key begins with `prefix`, days and minutes from these on,
     /// the month that began on `month_day`.
@@ -186,8 +216,8 @@ pub trait PermitRows: Send + 'static {
         tenant: &'a TenantKey,
     ) -> BoxFuture<'a, Result<(), RowsAway>>;
 
-    /// Deletes what no report and no limit needs any more: buckets that stood still since `bucket_us` (boot
-    /// clock), minutes and days before these.
+    /// Deletes what no report and no limit needs any more: buckets that stood still since `bucket_us` (on
+    /// the clock of their instants), minutes and days before these.
     ///
     /// # Errors
     /// [`RowsAway`].

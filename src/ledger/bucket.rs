@@ -2,7 +2,8 @@
 //!
 //! The rule: of any N + 1 permits in a row the last comes at least a window and a guard after the first.
 //! Then the server, which sees each after a delay that varies by less than the guard, never counts more
-//! than N in a window. All times are microseconds of the boot clock.
+//! than N in a window. All times are microseconds on the one clock that all who share the row
+//! share.
 
 use crate::core::permit::{Class, Limit};
 
@@ -126,6 +127,13 @@ impl Bucket {
         self.grow((2 * strain).max(20_000), now);
     }
 
+    /// Adds to the guard what calls may be late without anybody seeing it.
+    pub(super) fn widen(&mut self, by: i64, now: i64) {
+        if by > self.strain(i64::MAX, now) {
+            self.grow(by, now);
+        }
+    }
+
     fn grow(&mut self, to: i64, now: i64) {
         // A bucket of a minute may need the more; what is above a fifth of a window is not used.
         self.strain = self.strain(i64::MAX, now).max(to.clamp(0, 12_000_000));
@@ -155,10 +163,10 @@ impl Bucket {
     }
 
     /// Writes the row: instants as differences of four bytes.
-    pub(crate) fn encode(&self, boot_tag: u64) -> Vec<u8> {
+    pub(crate) fn encode(&self, clock_tag: u64) -> Vec<u8> {
         let mut out = Writer::with_capacity(64 + 4 * self.instants.len());
         out.byte(VERSION);
-        out.u64(boot_tag);
+        out.u64(clock_tag);
         out.i64(self.paused_until);
         out.i64(self.strain);
         out.i64(self.strained_at);
@@ -184,14 +192,15 @@ impl Bucket {
         out.finish()
     }
 
-    /// Reads a row. After a restart of the machine, or when its clock ran back, the instants say only how far
-    /// the permits were apart: the newest is then taken to be `now`.
-    pub(crate) fn decode(bytes: &[u8], boot_tag: u64, now: i64) -> Result<Self, BadRow> {
+    /// Reads a row. In another run of the clock (the machine started anew, the clock was set), or when it ran
+    /// back, the instants say only how far the permits were apart: the newest is then taken to lie `ahead` of
+    /// now.
+    pub(crate) fn decode(bytes: &[u8], clock_tag: u64, now: i64, ahead: i64) -> Result<Self, BadRow> {
         let mut from = Reader::new(bytes);
         if from.byte()? != VERSION {
             return Err(BadRow::Version);
         }
-        let is_same_boot = from.u64()? == boot_tag;
+        let is_same_run = from.u64()? == clock_tag;
         let mut bucket = Self {
             paused_until: from.i64()?,
             strain: from.i64()?,
@@ -215,8 +224,8 @@ impl Bucket {
             bucket.instants.push(first.saturating_add(i64::from(from.u32()?)));
         }
         let newest = bucket.instants.last().copied().unwrap_or(now);
-        if !is_same_boot || newest > now + WAITER_LIFE_US {
-            bucket.instants.iter_mut().for_each(|instant| *instant += now - newest);
+        if !is_same_run || newest > now + WAITER_LIFE_US {
+            bucket.instants.iter_mut().for_each(|instant| *instant += now + ahead - newest);
             bucket.waiters.clear();
             (bucket.paused_until, bucket.strain, bucket.strained_at) = (0, 0, 0);
         }

@@ -5,7 +5,9 @@
 pub(crate) enum BadRow {
     #[error("a rate bucket was written by another version of larkdeck: let all processes run the same")]
     Version,
-    #[error("a rate bucket is damaged: end all larkdeck processes and delete ledger.db")]
+    #[error(
+        "a rate bucket is damaged: end all larkdeck processes, then delete ledger.db (on PostgreSQL the rows of permit_bucket)"
+    )]
     Content,
 }
 

@@ -10,6 +10,7 @@ pub mod limits;
 mod model;
 pub(crate) mod month;
 pub(crate) mod notes;
+pub(crate) mod pairing;
 pub(crate) mod report;
 pub(crate) mod round;
 pub(crate) mod tally;

@@ -17,7 +17,7 @@ use super::{
     bucket::Bucket,
     limits::{BucketSpec, specs},
     month::{Month, MonthDenial, MonthRules},
-    round::{Ask, Buckets, HORIZON_US, Verdict, decide},
+    round::{AHEAD_MAX_US, Ask, Buckets, HORIZON_US, Moment, Verdict, decide},
 };
 
 const TIER_4: &[Limit] = &[limit(1000, 60), limit(50, 1)];
@@ -36,6 +36,10 @@ fn call(limits: &'static [Limit], class: Class, target: Option<Target>) -> Call 
         feature: Feature::Send,
         patience: None,
     }
+}
+
+fn at(now: i64) -> Moment {
+    Moment { now, ..Moment::default() }
 }
 
 /// Small and good enough: the tests need variety, not secrecy.
@@ -58,9 +62,14 @@ struct Process {
     depth: usize,
     /// It is stopped from then on, without a word.
     dies_at: i64,
+    /// So long after a decision it hears of it.
+    lead: i64,
 }
 
 struct World {
+    /// How the rows' clock was set, and what its run is called.
+    set_by: i64,
+    tag: u64,
     rows: BTreeMap<String, Vec<u8>>,
     processes: Vec<Process>,
     dice: Dice,
@@ -92,7 +101,8 @@ impl World {
         out
     }
 
-    fn step(&mut self, index: usize, now: i64, out: &mut Vec<Gone>) {
+    fn step(&mut self, index: usize, true_now: i64, out: &mut Vec<Gone>) {
+        let now = true_now + self.set_by;
         let process = &mut self.processes[index];
         while process.waiting.len() < process.depth {
             let choice = self.dice.below(process.wants.len() as i64) as usize;
@@ -101,33 +111,40 @@ impl World {
         process.waiting.sort_by_key(|(class, ..)| *class);
         let mut buckets = Buckets::default();
         for (key, bytes) in &self.rows {
-            buckets.insert(key.clone(), Bucket::decode(bytes, TAG, now).unwrap());
+            buckets.insert(key.clone(), Bucket::decode(bytes, self.tag, now, AHEAD_MAX_US).unwrap());
         }
         let asks: Vec<Ask<'_>> = process
             .waiting
             .iter()
             .map(|(class, specs, _)| Ask { class: *class, specs, deadline: None, month: None })
             .collect();
-        let round = decide(&mut buckets, &mut [], &MonthRules::default(), process.me, &asks, now);
+        let round = decide(
+            &mut buckets,
+            &mut [],
+            &MonthRules::default(),
+            process.me,
+            &asks,
+            Moment { lead: process.lead, ..at(now) },
+        );
         for (key, bucket) in buckets.changed() {
-            self.rows.insert(key.clone(), bucket.encode(TAG));
+            self.rows.insert(key.clone(), bucket.encode(self.tag));
         }
         let mut verdicts = round.verdicts.iter();
-        let me = process.me;
+        let (me, lead, set_by) = (process.me, process.lead, self.set_by);
         process.waiting.retain(|(class, _, target)| match verdicts.next().unwrap() {
             Verdict::Goes { at } => {
-                assert!((now..=now + HORIZON_US).contains(at));
-                out.push(Gone { at: *at, asked_class: *class, target: *target, who: me });
+                assert!((now + lead..=now + lead + HORIZON_US).contains(at));
+                out.push(Gone { at: *at - set_by, asked_class: *class, target: *target, who: me });
                 false
             }
             Verdict::Waits { .. } => true,
             other => panic!("{other:?}"),
         });
         let has_room = process.waiting.len() < process.depth;
-        let wake = round.wake_at.unwrap_or(now + 1);
+        let wake = round.wake_at.map_or(true_now + 1, |wake| wake - set_by);
         // An answer comes back after a round trip, and the next call is asked for then.
-        let wake = if has_room { wake.min(now + 30_000) } else { wake };
-        process.wake_at = wake.max(now + 1) + self.dice.below(self.timer_late_us);
+        let wake = if has_room { wake.min(true_now + 30_000) } else { wake };
+        process.wake_at = wake.max(true_now + 1) + self.dice.below(self.timer_late_us);
     }
 }
 
@@ -167,9 +184,10 @@ fn world(
             wants: wants.clone(),
             depth,
             dies_at: i64::MAX,
+            lead: 0,
         })
         .collect();
-    World { rows: BTreeMap::new(), processes, dice: Dice(seed), timer_late_us: 2_000 }
+    World { set_by: 0, tag: TAG, rows: BTreeMap::new(), processes, dice: Dice(seed), timer_late_us: 2_000 }
 }
 
 fn arrivals(gone: &[Gone], dice: &mut Dice, jitter_us: i64) -> Vec<i64> {
@@ -188,6 +206,25 @@ proptest! {
         let arrivals = arrivals(&gone, &mut world.dice, 20_000);
         prop_assert!(busiest(arrivals, 1_000_000) <= 50);
         prop_assert!(gone.len() as f64 >= 0.98 * 50.0 * 15.0, "{} calls in 15 s", gone.len());
+    }
+
+    /// Hosts near the rows and far from them, and a clock of the rows that is set while they pull.
+    #[test]
+    fn clocks_and_ways_change_nothing(seed: u64, by in -4_000_000_000i64..4_000_000_000, leads in prop::collection::vec(0i64..90_000, 2..6)) {
+        let mut world = world(seed, leads.len(), 12, &[(Class::Linking, None), (Class::Person, None)], FREE);
+        for (process, lead) in world.processes.iter_mut().zip(leads) {
+            process.lead = lead;
+        }
+        world.set_by = 1_700_000_000_000_000;
+        let mut gone = world.run(16_000_000);
+        prop_assert!(gone.len() as f64 >= 0.98 * 50.0 * 15.0, "{} calls in 15 s", gone.len());
+        world.set_by += by;
+        world.tag += 1;
+        let more = world.run(26_000_000);
+        prop_assert!(more.len() as f64 >= 0.98 * 50.0 * 8.0, "{} calls in 10 s", more.len());
+        gone.extend(more);
+        let arrivals = arrivals(&gone, &mut world.dice, 20_000);
+        prop_assert!(busiest(arrivals, 1_000_000) <= 50);
     }
 
     /// An endpoint of tier 4: both its limits and the app's hold together.
@@ -229,13 +266,13 @@ proptest! {
             bucket.take(spec, at, at);
         }
         bucket.pause(now + 5, now);
-        prop_assert_eq!(Bucket::decode(&bucket.encode(TAG), TAG, now).unwrap(), bucket);
+        prop_assert_eq!(Bucket::decode(&bucket.encode(TAG), TAG, now, 0).unwrap(), bucket);
     }
 
     /// A row of whatever bytes is an error, not a crash.
     #[test]
     fn damaged_rows_are_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        let _ = Bucket::decode(&bytes, TAG, 0);
+        let _ = Bucket::decode(&bytes, TAG, 0, 0);
     }
 }
 
@@ -311,10 +348,10 @@ fn another_boot_keeps_the_distances() {
         bucket.take(spec, 900_000_000 + index * 1000, 900_000_000);
     }
     bucket.pause(950_000_000, 900_000_000);
-    let moved = Bucket::decode(&bucket.encode(TAG), TAG + 1, 2_000_000).unwrap();
+    let moved = Bucket::decode(&bucket.encode(TAG), TAG + 1, 2_000_000, 0).unwrap();
     assert_eq!(moved.free_at(spec, Class::Page, 0, 2_000_000), 2_000_000 - 49_000 + 1_020_000);
     // So does a clock that ran back.
-    let bucket = Bucket::decode(&bucket.encode(TAG), TAG, 90_000_000).unwrap();
+    let bucket = Bucket::decode(&bucket.encode(TAG), TAG, 90_000_000, 0).unwrap();
     assert_eq!(bucket.free_at(spec, Class::Page, 0, 90_000_000), 90_000_000 - 49_000 + 1_020_000);
 }
 
@@ -326,7 +363,7 @@ fn the_month_is_gated_call_by_call() {
     let ask = Ask { class: Class::Person, specs: &specs, deadline: None, month: Some(0) };
     let exempt = Ask { month: None, ..ask };
     let mut buckets = Buckets::default();
-    let round = decide(&mut buckets, &mut [Month(found)], &rules, 1, &[ask, ask, ask, exempt], 1_000_000);
+    let round = decide(&mut buckets, &mut [Month(found)], &rules, 1, &[ask, ask, ask, exempt], at(1_000_000));
     let goes = Verdict::Goes { at: 1_000_000 };
     assert_eq!(round.verdicts, [goes, goes, Verdict::Month(MonthDenial::Exhausted), goes]);
 }
@@ -337,7 +374,7 @@ fn patience_ends() {
     let ask = Ask { class: Class::Person, specs: &specs, deadline: Some(1_500_000), month: None };
     let mut buckets = Buckets::default();
     let asks = vec![ask; 51];
-    let round = decide(&mut buckets, &mut [], &MonthRules::default(), 1, &asks, 1_000_000);
+    let round = decide(&mut buckets, &mut [], &MonthRules::default(), 1, &asks, at(1_000_000));
     assert_eq!(round.verdicts[49], Verdict::Goes { at: 1_000_000 });
     assert_eq!(round.verdicts[50], Verdict::TooLong { until: 2_020_000, spec: 0 });
     assert_eq!(round.wake_at, None);

@@ -81,6 +81,11 @@ impl Note {
         Self { call: permit.call, outcome, booked, late: (late > LATE).then_some(late) }
     }
 
+    /// A permit that reached nobody.
+    pub(crate) fn unused(call: Call, booked: Booked) -> Self {
+        Self { call, outcome: Outcome::Unused, booked, late: None }
+    }
+
     /// Whether others may go at once because of it, or somebody waits for it.
     pub(crate) fn is_urgent(&self) -> bool {
         self.outcome != Outcome::Done

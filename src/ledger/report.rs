@@ -24,8 +24,9 @@ pub(crate) const MINUTES: i64 = 60;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Now {
     pub(crate) wall: Timestamp,
-    pub(crate) boot_us: i64,
-    pub(crate) boot_tag: u64,
+    /// On the clock of the rows.
+    pub(crate) us: i64,
+    pub(crate) tag: u64,
 }
 
 /// Puts the report together.
@@ -79,7 +80,7 @@ fn buckets(app: &AppKey, rows: &ReportRows, now: Now) -> Result<Vec<BucketUse>, 
     let mut endpoints: BTreeSet<&str> = BTreeSet::new();
     for (key, bytes) in &rows.buckets {
         let Some(rest) = key.strip_prefix(&prefix) else { continue };
-        found.entry(name(key)).or_default().push(Bucket::decode(bytes, now.boot_tag, now.boot_us)?);
+        found.entry(name(key)).or_default().push(Bucket::decode(bytes, now.tag, now.us, 0)?);
         if rest.starts_with("endpoint|") {
             endpoints.insert(name(key));
         }
@@ -103,12 +104,12 @@ fn window_ms(limit: &Limit) -> (u32, u32) {
 
 /// One line for all buckets of a name: the busiest one's use, the calls that wait for any.
 fn shown(name: &str, (limit, window_ms): (u32, u32), buckets: &[Bucket], now: Now) -> BucketUse {
-    let used = buckets.iter().map(|bucket| bucket.used(i64::from(window_ms) * 1000, now.boot_us)).max();
+    let used = buckets.iter().map(|bucket| bucket.used(i64::from(window_ms) * 1000, now.us)).max();
     let waiting = buckets
         .iter()
-        .flat_map(|bucket| bucket.waiters.iter().filter(|waiter| waiter.expires > now.boot_us))
+        .flat_map(|bucket| bucket.waiters.iter().filter(|waiter| waiter.expires > now.us))
         .fold(0_u32, |sum, waiter| sum.saturating_add(waiter.calls));
-    let paused = buckets.iter().map(|bucket| bucket.paused_until).max().filter(|until| *until > now.boot_us);
+    let paused = buckets.iter().map(|bucket| bucket.paused_until).max().filter(|until| *until > now.us);
     BucketUse {
         name: name.to_owned(),
         limit,
@@ -116,6 +117,6 @@ fn shown(name: &str, (limit, window_ms): (u32, u32), buckets: &[Bucket], now: No
         used: u32::try_from(used.unwrap_or(0)).unwrap_or(u32::MAX),
         waiting,
         paused_until: paused
-            .map(|until| Timestamp::from_ms(now.wall.ms() + (until - now.boot_us).div_euclid(1000))),
+            .map(|until| Timestamp::from_ms(now.wall.ms() + (until - now.us).div_euclid(1000))),
     }
 }

@@ -13,6 +13,10 @@ use super::{
 /// Permits are given so far ahead of their instant; their calls sleep until then. So one commit serves
 /// several calls and no timer has to be exact; but nobody who comes later can go before them.
 pub(crate) const HORIZON_US: i64 = 40_000;
+/// The most that [`Moment::lead`] may be.
+pub(crate) const LEAD_MAX_US: i64 = 500_000;
+/// So far ahead of its deciding a permit may lie.
+pub(crate) const AHEAD_MAX_US: i64 = HORIZON_US + LEAD_MAX_US;
 /// A process looks again so long before the instant that it computed.
 const LEAD_US: i64 = 12_000;
 /// After so long it looks whether a higher class is done that should have been.
@@ -48,6 +52,27 @@ impl Buckets {
 
     fn free_at(&self, spec: &BucketSpec, class: Class, ahead: usize, now: i64) -> i64 {
         self.get(&spec.key).map_or(now, |bucket| bucket.free_at(spec, class, ahead, now))
+    }
+}
+
+/// When a round is made: microseconds on the clock of the rows.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Moment {
+    pub(crate) now: i64,
+    /// So much later whoever gets a permit hears of it: none lies before.
+    pub(crate) lead: i64,
+    /// Calls may leave so much later than at their instants, and nobody sees it.
+    pub(crate) doubt: i64,
+}
+
+impl Moment {
+    fn soonest(self) -> i64 {
+        self.now + self.lead
+    }
+
+    /// Permits lie up to here.
+    fn horizon(self) -> i64 {
+        self.soonest() + HORIZON_US
     }
 }
 
@@ -92,17 +117,20 @@ pub(crate) fn decide(
     rules: &MonthRules,
     me: u64,
     asks: &[Ask<'_>],
-    now: i64,
+    moment: Moment,
 ) -> Round {
+    let now = moment.now;
     let mut round = Round::default();
     // Buckets at which somebody of this process waits already: who comes later needs no look.
     let mut short: Vec<(&str, i64)> = Vec::new();
     for ask in asks {
-        let verdict = judge(buckets, months, rules, me, ask, &short, now);
+        let verdict = judge(buckets, months, rules, me, ask, &short, moment);
         match verdict {
             Verdict::Goes { at } => {
                 for spec in ask.specs {
-                    buckets.change(&spec.key).take(spec, at, now);
+                    let bucket = buckets.change(&spec.key);
+                    bucket.take(spec, at, now);
+                    bucket.widen(moment.doubt, now);
                 }
                 if let Some(month) = ask.month.and_then(|month| months.get_mut(month)) {
                     month.count();
@@ -120,7 +148,7 @@ pub(crate) fn decide(
         round.verdicts.push(verdict);
     }
     register(buckets, me, asks, &round.verdicts, now);
-    round.wake_at = wake_at(buckets, me, asks, &round.verdicts, now);
+    round.wake_at = wake_at(buckets, me, asks, &round.verdicts, moment);
     round
 }
 
@@ -131,8 +159,9 @@ fn judge(
     me: u64,
     ask: &Ask<'_>,
     short: &[(&str, i64)],
-    now: i64,
+    moment: Moment,
 ) -> Verdict {
+    let (now, soonest) = (moment.now, moment.soonest());
     let month = ask.month.and_then(|month| months.get(month));
     if let Some(denial) = month.and_then(|month| month.denial(rules, ask.class)) {
         return Verdict::Month(denial);
@@ -141,15 +170,16 @@ fn judge(
         short.iter().find(|(key, _)| *key == spec.key).map(|(_, until)| (*until, at, true))
     });
     let (until, spec, is_blocked) = known.unwrap_or_else(|| {
-        let free = ask.specs.iter().map(|spec| buckets.free_at(spec, ask.class, 0, now));
-        let (until, last) =
-            free.enumerate().fold((now, 0), |best, (at, free)| if free > best.0 { (free, at) } else { best });
+        let free = ask.specs.iter().map(|spec| buckets.free_at(spec, ask.class, 0, soonest));
+        let (until, last) = free
+            .enumerate()
+            .fold((soonest, 0), |best, (at, free)| if free > best.0 { (free, at) } else { best });
         match ask.specs.iter().position(|spec| has_higher(buckets, &spec.key, me, ask.class, now)) {
-            Some(blocked) if until <= now + HORIZON_US => (until, blocked, true),
+            Some(blocked) if until <= moment.horizon() => (until, blocked, true),
             _ => (until, last, false),
         }
     });
-    if until <= now + HORIZON_US && !is_blocked {
+    if until <= moment.horizon() && !is_blocked {
         Verdict::Goes { at: until }
     } else if ask.deadline.is_some_and(|deadline| until > deadline || now >= deadline) {
         Verdict::TooLong { until, spec }
@@ -215,7 +245,14 @@ fn register(buckets: &mut Buckets, me: u64, asks: &[Ask<'_>], verdicts: &[Verdic
 }
 
 /// When the first of those who wait may expect a place, given who waits elsewhere; or has to be heard of.
-fn wake_at(buckets: &Buckets, me: u64, asks: &[Ask<'_>], verdicts: &[Verdict], now: i64) -> Option<i64> {
+fn wake_at(
+    buckets: &Buckets,
+    me: u64,
+    asks: &[Ask<'_>],
+    verdicts: &[Verdict],
+    moment: Moment,
+) -> Option<i64> {
+    let now = moment.now;
     let mut heads: Vec<(&str, Class)> = Vec::new();
     let mut wake: Option<i64> = None;
     for (ask, verdict) in asks.iter().zip(verdicts) {
@@ -226,8 +263,8 @@ fn wake_at(buckets: &Buckets, me: u64, asks: &[Ask<'_>], verdicts: &[Verdict], n
         if !heads.contains(&(spec.key.as_str(), ask.class)) {
             heads.push((&spec.key, ask.class));
             let ahead = ahead(buckets, &spec.key, me, ask.class, now);
-            let place = buckets.free_at(spec, ask.class, ahead, now).max(until) - LEAD_US;
-            next = next.min(place.max(now + if until > now + HORIZON_US { 1 } else { LOOK_AGAIN_US }));
+            let place = buckets.free_at(spec, ask.class, ahead, now).max(until) - LEAD_US - moment.lead;
+            next = next.min(place.max(now + if until > moment.horizon() { 1 } else { LOOK_AGAIN_US }));
         }
         wake = Some(wake.map_or(next, |wake| wake.min(next)));
     }

@@ -54,7 +54,6 @@ fn opening(folder: &Folder) -> Opening {
     Opening {
         store_url: format!("sqlite:{}", folder.0.join("larkdeck.db").display()),
         store_password: None,
-        state_dir: folder.0.clone(),
         key: KeyOrigin::Ephemeral,
         month_limit: Some(MONTH_LIMIT),
         quota_zone: larkdeck::config::Zone::shanghai().tz().clone(),

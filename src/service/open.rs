@@ -72,8 +72,6 @@ pub struct Opening {
     pub store_url: String,
     /// The password of the database, where the URL has none.
     pub store_password: Option<Secret>,
-    /// The folder of what belongs to this host alone.
-    pub state_dir: PathBuf,
     /// The key ring.
     pub key: KeyOrigin,
     /// Calls in a month; `None` is unlimited.
@@ -112,19 +110,12 @@ impl Opening {
     /// Those of the store, its key ring, the ledger and the proxy settings.
     pub async fn open(self) -> Result<Deck, Fault> {
         let url = self.store_url.parse::<StoreUrl>().told()?.with_password(self.store_password);
-        let folder = match &url {
-            StoreUrl::Sqlite(path) => match path.parent() {
-                Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
-                _ => PathBuf::from("."),
-            },
-            StoreUrl::Postgres(_) => self.state_dir,
-        };
         let keys = KeyRing::load(self.key.source(), Some(&url)).told()?;
         // A store is made where changes are allowed; a read-only session wants one that is there.
         let create = self.access == Access::Write;
-        let options = StoreOptions { url, create, me: self.me.clone() };
+        let options = StoreOptions { url: url.clone(), create, me: self.me.clone() };
         let store = Store::open(options, keys, self.clock.clone()).await.told()?;
-        let ((), rows) = tokio::join!(store.warm_up(), permit::open_rows(&folder));
+        let ((), rows) = tokio::join!(store.warm_up(), permit::open(&url, &self.me));
         let rows = rows.told()?;
         let rules = MonthRules { limit: self.month_limit, zone: self.quota_zone, ..MonthRules::default() };
         Ok(Deck::open(DeckOptions {

@@ -1,11 +1,13 @@
-//! The rows of the call ledger: a SQLite file of their own beside the store, so that permits and messages
-//! never wait for each other's lock.
+//! The rows of the call ledger: on one host a SQLite file of their own beside the store, so that permits and
+//! messages never wait for each other's lock; for several hosts tables in the team's database.
 //!
-//! Commits do not wait for the disk (`synchronous = normal`): after a power cut the rate buckets mean nothing
-//! anyway. The month's count does mean something, so the ledger asks for a durable commit about once a second
-//! while it counts; a power cut forgets the calls of a second at most. A killed process forgets none.
+//! In the file commits do not wait for the disk (`synchronous = normal`): after a power cut the rate buckets mean
+//! nothing anyway. The month's count does mean something, so the ledger asks for a durable commit about once a
+//! second while it counts; a power cut forgets the calls of a second at most. A killed process forgets none.
 
+mod postgres;
 mod sql;
+mod statement;
 
 use std::{
     fs,
@@ -18,11 +20,13 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 
+use super::StoreUrl;
 use crate::core::{
     error::{Kind, Problem},
     ids::{AppKey, TenantKey},
+    integration::Holder,
     permit::BoxFuture,
-    permit_rows::{PermitRows, ReportRows, RowsAsked, RowsAway, RowsChanged, RowsFound},
+    permit_rows::{PermitRows, ReportRows, RowsAsked, RowsAway, RowsChanged, RowsClock, RowsFound},
 };
 
 const FILE: &str = "ledger.db";
@@ -30,33 +34,47 @@ const VERSION: i64 = 1;
 /// The lock is held for a fraction of a millisecond at a time; after so long something is wrong.
 const BUSY: Duration = Duration::from_secs(2);
 
-/// The ledger's file cannot be opened.
+/// Opens the rows that go with a store: the file beside a SQLite store, the tables in a PostgreSQL store.
+///
+/// # Errors
+/// [`LedgerError`] with the engine's words.
+pub async fn open(url: &StoreUrl, me: &Holder) -> Result<Box<dyn PermitRows>, LedgerError> {
+    match url {
+        StoreUrl::Sqlite(path) => match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => open_rows(folder).await,
+            _ => open_rows(Path::new(".")).await,
+        },
+        StoreUrl::Postgres(url) => postgres::open_database(url, me).await,
+    }
+}
+
+/// The ledger's rows cannot be opened.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot open the call ledger {path}: {reason}")]
-pub struct LedgerFileError {
-    path: String,
+#[error("cannot open the call ledger {place}: {reason}")]
+pub struct LedgerError {
+    place: String,
     reason: String,
 }
 
-impl Problem for LedgerFileError {
+impl Problem for LedgerError {
     fn kind(&self) -> Kind {
         Kind::Storage
     }
 
     fn hint(&self) -> Option<String> {
-        Some("Look at the disk and the permissions of the store's folder.".to_owned())
+        Some("Look at the store: its disk and permissions, or its database.".to_owned())
     }
 }
 
 /// Opens `ledger.db` in the folder of the store, making it where there is none.
 ///
 /// # Errors
-/// [`LedgerFileError`] with the engine's words.
-pub async fn open_rows(folder: &Path) -> Result<Box<dyn PermitRows>, LedgerFileError> {
+/// [`LedgerError`] with the engine's words.
+pub async fn open_rows(folder: &Path) -> Result<Box<dyn PermitRows>, LedgerError> {
     let path = folder.join(FILE);
     match Open::new(&path).await {
         Ok(open) => Ok(Box::new(LedgerFile { path, open: Some(open) })),
-        Err(error) => Err(LedgerFileError { path: path.display().to_string(), reason: reason(&error) }),
+        Err(error) => Err(LedgerError { place: path.display().to_string(), reason: reason(&error) }),
     }
 }
 
@@ -211,6 +229,11 @@ impl PermitRows for LedgerFile {
         decide: &'a mut (dyn FnMut(RowsFound) -> Result<RowsChanged, RowsAway> + Send),
     ) -> BoxFuture<'a, Result<(), RowsAway>> {
         Box::pin(self.with(async move |open| transact(open, asked, decide).await))
+    }
+
+    fn clock(&mut self) -> BoxFuture<'_, Result<Option<RowsClock>, RowsAway>> {
+        // All who share the file share the machine's clock.
+        Box::pin(std::future::ready(Ok(None)))
     }
 
     fn report<'a>(

@@ -34,6 +34,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/sqlite/0003_press.sql"),
     include_str!("migrations/sqlite/0004_process.sql"),
     include_str!("migrations/sqlite/0005_threads.sql"),
+    include_str!("migrations/sqlite/0006_ledger.sql"),
 ];
 
 /// What a connection is for.

@@ -21,7 +21,6 @@ pub fn opening(folder: &Path, user: &str) -> Opening {
     Opening {
         store_url: format!("sqlite:{}", folder.join("larkdeck.db").display()),
         store_password: None,
-        state_dir: folder.to_owned(),
         key: KeyOrigin::File(folder.join("key")),
         month_limit: None,
         quota_zone: jiff::tz::TimeZone::UTC,

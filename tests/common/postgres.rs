@@ -86,6 +86,11 @@ impl Database {
         format!("postgres:///{}?host={socket}&port={}&user={USER}", self.name, self.options.get_port())
     }
 
+    /// The same by another socket.
+    pub fn url_by(&self, folder: &Path) -> String {
+        Self { options: self.options.clone().socket(folder), ..self.clone() }.url()
+    }
+
     pub async fn connect(&self) -> PgConnection {
         self.options.connect().await.unwrap()
     }

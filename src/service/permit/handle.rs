@@ -127,7 +127,7 @@ impl Ledger {
         let answer = if sent { answer.await.ok() } else { None };
         answer.unwrap_or_else(|| Err(closed())).map_err(|away| {
             Fault::new(Kind::Storage, format!("the call ledger cannot be reached: {away}"))
-                .with_hint("Look at the disk and the permissions of the store's folder.")
+                .with_hint("Look at the store: its disk and permissions, or its database.")
         })
     }
 

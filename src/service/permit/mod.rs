@@ -2,6 +2,8 @@
 //! calls can wait for their turn.
 
 mod actor;
+mod decider;
 mod handle;
+mod times;
 
 pub use handle::Ledger;

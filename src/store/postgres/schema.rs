@@ -24,6 +24,7 @@ pub(in super::super) const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/postgres/0003_press.sql"),
     include_str!("../migrations/postgres/0004_process.sql"),
     include_str!("../migrations/postgres/0005_threads.sql"),
+    include_str!("../migrations/postgres/0006_ledger.sql"),
 ];
 
 /// An index over millions of messages takes its time.

@@ -38,6 +38,8 @@ async fn catalog(db: &Db, bed: &Bed) -> BTreeMap<String, Vec<String>> {
     for own in ["store_meta", "larkdeck_schema"] {
         tables.remove(own);
     }
+    // The call ledger's, which are in a file of their own beside a SQLite store.
+    tables.retain(|name, _| !name.starts_with("permit_"));
     tables.values_mut().for_each(|columns| columns.sort());
     tables
 }

@@ -1,0 +1,1 @@
+-- The rows of the call ledger are in a file of their own beside this one; in a PostgreSQL store they are tables.
