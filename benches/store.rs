@@ -19,8 +19,8 @@ use larkdeck::{
         time::{SystemClock, Timestamp},
     },
     store::{
-        Anchor, ImportMode, Incoming, IngestItem, LinkChange, MemberRow, NewIntegration, Reader, Store,
-        StoreOptions, StoreUrl,
+        Anchor, Incoming, IngestItem, LinkChange, MemberRow, NewIntegration, Reader, Store, StoreOptions,
+        StoreUrl,
         key::{KeyRing, KeySource},
     },
 };
@@ -74,7 +74,7 @@ async fn open(folder: &Path) -> Result<Store, Failure> {
     let url = StoreUrl::Sqlite(folder.join("store.db"));
     let keys = KeyRing::load(KeySource::File(folder.join("key")), Some(&url))?;
     let me = Holder { user: "bench".to_owned(), host: "here".to_owned(), pid: std::process::id() };
-    Ok(Store::open(StoreOptions { url, create: true, me }, keys, Arc::new(SystemClock)).await?)
+    Ok(Store::open(StoreOptions { url, create: true, me, name: None }, keys, Arc::new(SystemClock)).await?)
 }
 
 fn new_integration() -> Result<NewIntegration, Failure> {
@@ -265,7 +265,7 @@ async fn roster(store: &Store, other: &Store, integration: &IntegrationId) -> Re
         team: Some("sre".to_owned()),
     });
     let began = Instant::now();
-    let imported = store.import_members(rows.collect(), ImportMode::Apply).await?;
+    let imported = store.import_members(rows.collect()).await?;
     line("import of 100,000 members", &ms(began.elapsed()), "");
     let mut changes = Vec::new();
     for (number, one) in imported.iter().enumerate().filter(|(number, _)| number % 5 != 0) {

@@ -339,6 +339,42 @@ fn nothing_is_marked_as_unfinished() {
     assert!(marked.is_empty(), "\n{}", marked.join("\n"));
 }
 
+/// The body of every `impl NAME { … }` of a file.
+fn impls<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
+    let head = format!("\nimpl {name} {{\n");
+    text.split(&head).skip(1).map(|rest| rest.split("\n}\n").next().unwrap_or(rest)).collect()
+}
+
+/// Who opens stores: the deck, which has the gate before it, and what handles stores as a whole.
+const OPENS_STORES: [&str; 2] = ["service/open.rs", "service/upkeep.rs"];
+
+/// Who may write is a matter of types: what can only read has no way to write, and the rest is behind the gate.
+#[test]
+fn whoever_writes_has_passed_the_gate() {
+    let mut wrong = Vec::new();
+    let mut views = 0;
+    for file in program_files() {
+        let text = fs::read_to_string(&file).unwrap();
+        let module = module_path(&file);
+        if module.first().is_some_and(|first| first == "store") {
+            for body in impls(&text, "View") {
+                views += 1;
+                if [".write(", ".touch(", ".submit("].iter().any(|word| body.contains(word)) {
+                    wrong.push(format!("{}: a method of View writes", file.display()));
+                }
+            }
+        } else if text.contains("Store::open(") && !OPENS_STORES.iter().any(|own| file.ends_with(own)) {
+            wrong.push(format!("{}: opens the store beside the gate", file.display()));
+        } else if text.contains(".store()")
+            || (text.contains(".whole()") && !file.ends_with("service/deck.rs"))
+        {
+            wrong.push(format!("{}: takes the store past the gate: that is for tests", file.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+    assert!(views > 10, "only {views} blocks of View were found");
+}
+
 #[test]
 fn the_reader_sees_every_kind_of_path() {
     let text = "use crate::{a::b, c as d, e::*}; use super::super::f; \

@@ -44,7 +44,10 @@ const LOOSE_ROWS: &str = "
     insert into session values ('hash of a session', (select id from integration), 'cli_1', 'ou_1', 'Ann', 3, 1, 2, 99);
     insert into invitation values ('hash of one', (select id from integration), (select min(id) from member), 1, 99, null);
     insert into press values ((select id from integration), 'om_1', 'ack', (select min(id) from member), 'Ann', 77);
-    insert or ignore into process values ('old', 'elsewhere', 1, '1', 'a file', 'k1', 1);
+    insert into role values ('ann@test', 'admin', 'ann@test', 5);
+    insert or ignore into feed_mark values (1, 1000);
+    insert or ignore into process (holder_user, holder_host, holder_pid, holder_start, ring, keys, seen_at)
+        values ('old', 'elsewhere', 1, '1', 'a file', 'k1', 1);
 ";
 
 fn scripts() -> Vec<PathBuf> {

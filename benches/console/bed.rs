@@ -248,7 +248,7 @@ pub async fn open_store(url: &str, key_file: &Path) -> Store {
     let url: StoreUrl = url.parse().unwrap();
     let keys = KeyRing::load(KeySource::File(key_file.to_owned()), Some(&url)).unwrap();
     let me = Holder { user: "bench".to_owned(), host: "here".to_owned(), pid: std::process::id() };
-    let options = StoreOptions { url, create: false, me };
+    let options = StoreOptions { url, create: false, me, name: None };
     Store::open(options, keys, Arc::new(SystemClock)).await.unwrap()
 }
 

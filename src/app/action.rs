@@ -13,6 +13,7 @@ use crate::core::{
     integration::Live,
     member::Filter,
     quota::QuotaReport,
+    role::Role,
     time::Timestamp,
 };
 
@@ -102,6 +103,8 @@ pub enum Action {
     },
     /// The call budget changed.
     SetQuota(Box<QuotaReport>),
+    /// The role of this console changed.
+    SetRole(Role),
     /// Show a fault in passing.
     Notice(Box<Fault>),
     /// A copy was made.

@@ -74,6 +74,8 @@ pub enum Topic {
     Log,
     /// Operations before the window.
     OlderLog,
+    /// Who is connected.
+    Consoles,
     /// The session being kept.
     Session,
     /// Read-only being lifted.

@@ -5,6 +5,7 @@ use super::model::{
 };
 use crate::core::{
     lang::{Phrase, phrase},
+    role::{Right, Role},
     room::{OutgoingState, RoomStatus},
 };
 
@@ -32,14 +33,25 @@ pub struct CommandSpec {
     pub help: Phrase,
     /// What it may change.
     pub risk: Risk,
+    /// What it takes on the store, where that is more than looking on.
+    pub right: Option<Right>,
     /// Whether the palette lists it: not for keys that only make sense where they are pressed.
     pub in_palette: bool,
     /// Why it cannot be used now, if so.
     pub enabled: fn(&Model) -> Result<(), Phrase>,
 }
 
+macro_rules! right {
+    () => {
+        None
+    };
+    ($right:ident) => {
+        Some(Right::$right)
+    };
+}
+
 macro_rules! commands {
-    ($($name:ident $text:literal $risk:ident $palette:literal $enabled:ident
+    ($($name:ident $text:literal $risk:ident $(($right:ident))? $palette:literal $enabled:ident
         [$label_en:literal $label_zh:literal] [$help_en:literal $help_zh:literal];)*) => {
         /// A command.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -60,6 +72,7 @@ macro_rules! commands {
                         label: phrase($label_en, $label_zh),
                         help: phrase($help_en, $help_zh),
                         risk: Risk::$risk,
+                        right: right!($($right)?),
                         in_palette: $palette,
                         enabled: $enabled,
                     } }
@@ -88,6 +101,7 @@ commands! {
     Suspend "suspend" Read true always ["suspend" "挂起"] ["Go back to the shell; `fg` resumes." "回到 shell；用 fg 恢复。"];
     Redraw "redraw" Read true always ["redraw" "重绘"] ["Draw the screen again." "重绘屏幕。"];
     LastError "last-error" Read true has_fault ["last error" "最近的错误"] ["Show the last error in full." "完整显示最近的错误。"];
+    Consoles "consoles" Read true always ["who is here" "谁在线"] ["Show who is connected to the store, and who may do what." "显示谁连接着存储，以及各自的角色。"];
     Refresh "refresh" Read true always ["refresh" "刷新"] ["Load this pane again; rooms are asked from the platform." "重新加载当前面板；群列表从平台获取。"];
 
     // Moving.
@@ -104,11 +118,11 @@ commands! {
     Plain "plain" Read true can_copy ["plain text" "纯文本"] ["Show what is selected as plain text, to select by hand." "以纯文本显示选中内容，便于手动选择。"];
 
     // Integrations.
-    Add "add" Change true in_integrations ["add" "添加"] ["Add an integration." "添加集成。"];
-    Edit "edit" Change true has_integration ["edit" "编辑"] ["Change the selected integration." "编辑选中的集成。"];
-    Remove "remove" Destroy true has_integration ["remove" "移除"] ["Remove the selected integration with its secrets." "移除选中的集成及其密钥。"];
-    Check "check" Read true has_app_integration ["check" "检查"] ["Ask the platform whether the credentials are good." "向平台验证凭证。"];
-    WarRoom "war-room" Change true has_integration ["War Room" "作战室开关"] ["Switch War Room on or off for the selected integration." "为选中的集成开启或关闭作战室。"];
+    Add "add" Change(Administer) true in_integrations ["add" "添加"] ["Add an integration." "添加集成。"];
+    Edit "edit" Change(Administer) true has_integration ["edit" "编辑"] ["Change the selected integration." "编辑选中的集成。"];
+    Remove "remove" Destroy(Administer) true has_integration ["remove" "移除"] ["Remove the selected integration with its secrets." "移除选中的集成及其密钥。"];
+    Check "check" Read(Keep) true has_app_integration ["check" "检查"] ["Ask the platform whether the credentials are good." "向平台验证凭证。"];
+    WarRoom "war-room" Change(Administer) true has_integration ["War Room" "作战室开关"] ["Switch War Room on or off for the selected integration." "为选中的集成开启或关闭作战室。"];
     Use "use" Read true can_use ["use" "使用"] ["Make the selected integration the one in use." "使用选中的集成。"];
     Qr "qr" Read true can_qr ["QR code" "二维码"] ["Show the selected URL as a QR code for a phone." "将选中的 URL 显示为二维码。"];
 
@@ -118,12 +132,12 @@ commands! {
     FilterAll "filter-all" Read true in_users ["all users" "全部用户"] ["Show all team members." "显示全部成员。"];
     FilterLinked "filter-linked" Read true in_users ["linked users" "已关联"] ["Show members that are linked." "只显示已关联的成员。"];
     FilterUnlinked "filter-unlinked" Read true in_users ["unlinked users" "未关联"] ["Show members that are not linked." "只显示未关联的成员。"];
-    Link "link" Change true can_link_one ["link" "关联"] ["Look the selected member up and link." "查找并关联选中的成员。"];
-    LinkAll "link-all" Change true can_link_all ["link all" "一键关联"] ["One-click link: look up everybody who is unlinked." "一键关联：查找所有未关联成员。"];
-    Unlink "unlink" Destroy true can_unlink ["unlink" "解除关联"] ["Remove the selected member's link." "解除选中成员的关联。"];
-    UndoLink "undo-link" Change true in_users_active ["undo" "撤销关联"] ["Undo the latest links that were made here." "撤销最近一次关联。"];
+    Link "link" Change(Administer) true can_link_one ["link" "关联"] ["Look the selected member up and link." "查找并关联选中的成员。"];
+    LinkAll "link-all" Change(Administer) true can_link_all ["link all" "一键关联"] ["One-click link: look up everybody who is unlinked." "一键关联：查找所有未关联成员。"];
+    Unlink "unlink" Destroy(Administer) true can_unlink ["unlink" "解除关联"] ["Remove the selected member's link." "解除选中成员的关联。"];
+    UndoLink "undo-link" Change(Administer) true in_users_active ["undo" "撤销关联"] ["Undo the latest links that were made here." "撤销最近一次关联。"];
     Press "what-if-pressed" Read true has_member ["what if pressed" "按下会怎样"] ["Say what happens if the selected member presses a button of a card." "查看选中成员按下卡片按钮会发生什么。"];
-    Invite "invite" Change true can_invite ["invite" "邀请"] ["Make a link by which the selected member signs in and is linked, as a QR code and to copy." "为选中的成员生成登录并关联的邀请链接，可扫码或复制。"];
+    Invite "invite" Change(Administer) true can_invite ["invite" "邀请"] ["Make a link by which the selected member signs in and is linked, as a QR code and to copy." "为选中的成员生成登录并关联的邀请链接，可扫码或复制。"];
     CopyMessage "copy-message" Read true has_member_reason ["copy message" "复制提示"] ["Copy a message that tells the person how to get linked." "复制一段话，告诉对方如何完成关联。"];
 
     // Rooms.
@@ -131,17 +145,17 @@ commands! {
     Closed "closed" Read true has_closed_rooms ["closed rooms" "已解散"] ["List rooms that are no longer open, or hide them." "显示或隐藏已解散的群。"];
     Zoom "zoom" Read true in_rooms ["zoom" "放大"] ["Give the transcript the full width, or the rooms their place back." "消息流占满宽度，或恢复列表。"];
     People "people" Read true has_room ["people" "成员"] ["Show the people and facts of the room, or hide them." "显示或隐藏成员与群信息。"];
-    Compose "compose" Change true can_write ["write" "写消息"] ["Write a message as the bot." "以机器人身份写消息。"];
-    Reply "reply" Change true can_reply ["reply" "回复"] ["Reply to the message under the cursor." "回复光标处的消息。"];
-    ReplyInThread "reply-in-thread" Change true can_reply ["reply in thread" "话题内回复"] ["Reply to it in a thread." "在话题中回复。"];
+    Compose "compose" Change(Respond) true can_write ["write" "写消息"] ["Write a message as the bot." "以机器人身份写消息。"];
+    Reply "reply" Change(Respond) true can_reply ["reply" "回复"] ["Reply to the message under the cursor." "回复光标处的消息。"];
+    ReplyInThread "reply-in-thread" Change(Respond) true can_reply ["reply in thread" "话题内回复"] ["Reply to it in a thread." "在话题中回复。"];
     Thread "thread" Read true has_message ["thread" "话题"] ["Show the thread or the replies of the message." "显示该消息的话题或回复。"];
-    React "react" Change true can_reply ["react" "表情"] ["React to the message under the cursor." "对光标处的消息添加表情。"];
+    React "react" Change(Respond) true can_reply ["react" "表情"] ["React to the message under the cursor." "对光标处的消息添加表情。"];
     FirstUnread "first-unread" Read true has_divider ["first unread" "首条未读"] ["Go to where the unread messages began." "转到未读消息开始处。"];
-    Retry "retry" Change true can_retry ["send again" "重发"] ["Send the failed message again; it cannot arrive twice." "重发失败的消息；不会重复送达。"];
-    Discard "discard" Destroy true can_discard ["discard" "丢弃"] ["Take the unsent message out of the outbox." "从发件箱移除未发送的消息。"];
+    Retry "retry" Change(Respond) true can_retry ["send again" "重发"] ["Send the failed message again; it cannot arrive twice." "重发失败的消息；不会重复送达。"];
+    Discard "discard" Destroy(Respond) true can_discard ["discard" "丢弃"] ["Take the unsent message out of the outbox." "从发件箱移除未发送的消息。"];
 
     // Composer.
-    Send "send" Change false can_send ["send" "发送"] ["Send what is written." "发送。"];
+    Send "send" Change(Respond) false can_send ["send" "发送"] ["Send what is written." "发送。"];
     NewLine "new-line" Read false always ["new line" "换行"] ["Begin a new line." "换行。"];
     CancelReply "cancel-reply" Read false is_replying ["no reply" "取消回复"] ["Write to the room instead of replying." "改为发到群里，不再回复。"];
     ToggleThread "toggle-thread" Read false is_replying ["in thread" "话题内"] ["Reply in a thread, or in the room." "在话题中回复，或在群里回复。"];
@@ -152,7 +166,7 @@ commands! {
     PreviousField "previous-field" Read false always ["previous field" "上一项"] ["Go to the previous field." "转到上一项。"];
     NextChoice "next-choice" Read false always ["next choice" "下一选项"] ["Take the next choice." "选择下一个。"];
     PreviousChoice "previous-choice" Read false always ["previous choice" "上一选项"] ["Take the previous choice." "选择上一个。"];
-    Save "save" Change false always ["save" "保存"] ["Save the form." "保存表单。"];
+    Save "save" Change(Administer) false always ["save" "保存"] ["Save the form." "保存表单。"];
     Accept "accept" Read false always ["yes" "是"] ["Do what is asked about." "确认执行。"];
     AcceptSafe "accept-safe" Read false is_safe_question ["yes" "是"] ["Do what is asked about, where nothing can be lost." "确认执行（不会丢失任何内容时）。"];
     Refuse "refuse" Read false always ["no" "否"] ["Do not do it." "不执行。"];
@@ -166,12 +180,15 @@ impl Command {
         COMMANDS.iter().find(|spec| spec.name == name).map(|spec| spec.command)
     }
 
-    /// Why it cannot be used now, if so. Read-only comes first.
+    /// Why it cannot be used now, if so. The role comes first, then read-only.
     ///
     /// # Errors
     /// The reason, for the footer.
     pub fn enabled(self, model: &Model) -> Result<(), Phrase> {
         let spec = self.spec();
+        if let Some(right) = spec.right {
+            may(model.role, right)?;
+        }
         match model.access {
             Access::ReadOnly { can_lift: true } if spec.risk != Risk::Read => Err(READ_ONLY_SOFT),
             Access::ReadOnly { can_lift: false } if spec.risk != Risk::Read => Err(READ_ONLY),
@@ -185,6 +202,20 @@ impl Command {
     }
 }
 
+/// Why a role has not a right, if so.
+///
+/// # Errors
+/// The reason, in a few words.
+pub fn may(role: Role, right: Right) -> Result<(), Phrase> {
+    match right.least() {
+        _ if role.may(right) => Ok(()),
+        Role::Admin => Err(ADMINS),
+        Role::Responder | Role::Viewer => Err(RESPONDERS),
+    }
+}
+
+const ADMINS: Phrase = phrase("only admins do this", "仅管理员可操作");
+const RESPONDERS: Phrase = phrase("you are a viewer here: only looking on", "你在此为查看者，只能浏览");
 const READ_ONLY: Phrase = phrase("read-only: started so", "只读模式");
 const READ_ONLY_SOFT: Phrase = phrase("read-only: `:write` allows changes", "只读：用 :write 允许修改");
 const PICK_INTEGRATION: Phrase = phrase("no integration is selected", "未选择集成");
@@ -452,6 +483,7 @@ fn can_copy(model: &Model) -> Answer {
                 | Overlay::Plain(_)
                 | Overlay::Link(_)
                 | Overlay::Check(_)
+                | Overlay::Consoles(Some(_), _)
         )
     ) {
         return Ok(());

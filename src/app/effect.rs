@@ -3,13 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    command::Risk,
     event::{Anchor, MemberQuery, Place},
     session::Session,
 };
 use crate::core::{
     ids::{ChatId, IntegrationId, MemberId, MessageId, Seq},
     integration::{ImKind, Receive},
+    role::Right,
     secret::Secret,
     time::Timestamp,
 };
@@ -217,6 +217,8 @@ pub enum Ask {
         /// The last message that was read.
         place: Place,
     },
+    /// -> `Consoles`
+    LoadConsoles,
     /// -> `Quota`
     LoadQuota(IntegrationId),
     /// -> `Log`
@@ -233,50 +235,43 @@ pub enum Ask {
 }
 
 impl Ask {
-    /// What it may change. Only `Risk::Read` leaves a console that is read-only.
-    pub const fn risk(&self) -> Risk {
+    /// What it takes on the store, where that is more than looking on. Only [`Right::Keep`] leaves a console that
+    /// is read-only, and nothing that takes a right the console of a viewer.
+    pub const fn right(&self) -> Option<Right> {
         match self {
             Self::LoadIntegrations
             | Self::UseIntegration(_)
-            | Self::CheckIntegration(_)
             | Self::QueryMembers { .. }
             | Self::LoadMember { .. }
             | Self::JudgePress { .. }
             | Self::PlanLink { .. }
             | Self::CancelLink(_)
             | Self::LoadRooms(_)
-            | Self::RefreshRooms(_)
+            // What it brings up to date besides is left out for a viewer.
             | Self::OpenRoom(_)
             | Self::LoadTranscript { .. }
-            | Self::FetchOlder { .. }
             | Self::LoadThread { .. }
             | Self::LoadRoomMembers(_)
             | Self::LoadNames(_)
-            | Self::MarkRead { .. }
             | Self::LoadQuota(_)
             | Self::LoadLog { .. }
-            | Self::SaveSession(_)
-            | Self::AllowWrites => Risk::Read,
+            | Self::LoadConsoles
+            | Self::AllowWrites => None,
+            Self::CheckIntegration(_)
+            | Self::RefreshRooms(_)
+            | Self::FetchOlder { .. }
+            | Self::MarkRead { .. }
+            | Self::SaveSession(_) => Some(Right::Keep),
+            Self::Send { .. } | Self::RetrySend { .. } | Self::DiscardSend { .. } | Self::React { .. } => {
+                Some(Right::Respond)
+            }
             Self::SaveIntegration { .. }
             | Self::SetWarRoom { .. }
             | Self::RunLink { .. }
             | Self::UndoLink { .. }
             | Self::Invite { .. }
-            | Self::Send { .. }
-            | Self::RetrySend { .. }
-            | Self::DiscardSend { .. }
-            | Self::React { .. } => Risk::Change,
-            Self::RemoveIntegration(_) | Self::Unlink { .. } => Risk::Destroy,
-        }
-    }
-}
-
-impl Effect {
-    /// What it may change outside the terminal.
-    pub const fn risk(&self) -> Risk {
-        match self {
-            Self::Ask { ask, .. } => ask.risk(),
-            Self::Terminal(_) => Risk::Read,
+            | Self::RemoveIntegration(_)
+            | Self::Unlink { .. } => Some(Right::Administer),
         }
     }
 }

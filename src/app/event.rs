@@ -6,12 +6,13 @@ use super::{effect::EffectId, key::Key, model::Painted};
 use crate::core::{
     error::Fault,
     ids::{ChatId, IntegrationId, MemberId, MessageId, Seq},
-    integration::{Integration, IntegrationUrls, Live},
+    integration::{Holder, Integration, IntegrationUrls, Live},
     lang::Lang,
     member::{Filter, Member, MemberCounts, Reason},
     message::Message,
     operation::Operation,
     quota::QuotaReport,
+    role::Role,
     room::{Outgoing, Room, RoomMember, Seam},
     secret::Secret,
     time::Timestamp,
@@ -68,10 +69,42 @@ pub enum Event {
     },
     /// The call budget changed. At most once a second, and only while something uses it.
     QuotaChanged(Box<QuotaReport>),
+    /// The role of this console is this one now.
+    RoleChanged(Role),
     /// Something the person should know, from the runtime.
     Noticed(Box<Fault>),
     /// A copy went to the terminal, or had to be shown as plain text instead.
     Copied(CopyOutcome),
+}
+
+/// Who is connected to the store, and who may do what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConsolesView {
+    /// Consoles and gateways.
+    pub consoles: Vec<ConsoleRow>,
+    /// Who has which role, by identity; empty where none is assigned and everybody is admin.
+    pub roles: Vec<(String, Role)>,
+    /// Who this console is where roles are assigned.
+    pub me: String,
+    /// Its role.
+    pub mine: Role,
+    /// The engine keeps people to their roles.
+    pub are_enforced: bool,
+}
+
+/// A console or a gateway that is connected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConsoleRow {
+    /// By name, host and pid.
+    pub holder: Holder,
+    /// `console`, `gateway`, `tail`; may be empty.
+    pub what: String,
+    /// Its role.
+    pub role: Role,
+    /// Since when.
+    pub since_at: Option<Timestamp>,
+    /// It is this one.
+    pub is_me: bool,
 }
 
 /// What became of a copy.
@@ -161,6 +194,8 @@ pub enum Answer {
         stored: u64,
         /// Whether the platform has none before them.
         is_start: bool,
+        /// It has, but those from before this instant are no longer kept.
+        kept_from: Option<Timestamp>,
     },
     /// A thread, oldest first.
     Thread(Vec<Message>),
@@ -168,6 +203,8 @@ pub enum Answer {
     RoomMembers(Vec<RoomMember>),
     /// Names that are known: open_id or app_id, and the name. Foreign text.
     Names(Vec<(String, String)>),
+    /// Who is connected, and who may do what.
+    Consoles(Box<ConsolesView>),
     /// A message is in the outbox.
     Queued(Outgoing),
     /// The call budget.

@@ -175,6 +175,7 @@ pub const BINDINGS: &[Binding] = {
         bind(X::Global, "!", C::LastError, 0),
         bind(X::Global, "N", C::NextIntegration, 0),
         bind(X::Global, "R", C::Refresh, 0),
+        bind(X::Global, "W", C::Consoles, 0),
         bind(X::Global, "esc", C::Back, 0),
         bind(X::List, "k up", C::Up, 0),
         bind(X::List, "j down", C::Down, 0),

@@ -19,6 +19,7 @@ use crate::core::{
     ids::{ChatId, IntegrationId},
     integration::Holder,
     lang::Lang,
+    role::Role,
     text::SafeText,
     time::Timestamp,
 };
@@ -124,6 +125,8 @@ pub struct Start {
     pub bell: Bell,
     /// Whether it may change anything.
     pub access: Access,
+    /// Its role on the store.
+    pub role: Role,
     /// This process.
     pub me: Holder,
     /// Keys, with the person's own.
@@ -161,6 +164,8 @@ pub struct Model {
     pub bell: Bell,
     /// Whether this console may change anything.
     pub access: Access,
+    /// Its role on the store.
+    pub role: Role,
     /// This process.
     pub me: Holder,
     /// Keys, with the person's own.
@@ -236,6 +241,7 @@ impl Model {
             mouse,
             bell,
             access,
+            role,
             me,
             keymap,
             session,
@@ -255,6 +261,7 @@ impl Model {
             mouse,
             bell,
             access,
+            role,
             me,
             keymap,
             pane: session.pane,

@@ -102,6 +102,10 @@ pub struct Global {
     #[arg(long, global = true)]
     pub write: bool,
 
+    /// What the other consoles and the operation log call this one, in place of the OS user
+    #[arg(long, global = true, value_name = "NAME")]
+    pub console_name: Option<String>,
+
     /// Language of the screen: en or zh
     #[arg(long, global = true, value_name = "LANG")]
     pub lang: Option<String>,
@@ -179,6 +183,12 @@ pub enum Command {
     /// Make, bring up to date, check or copy the store
     #[command(subcommand)]
     Store(StoreCommand),
+    /// Show who is connected to the store
+    #[command(subcommand)]
+    Console(super::people_args::ConsoleCommand),
+    /// Show and assign roles: who may do what
+    #[command(subcommand)]
+    Role(super::people_args::RoleCommand),
     /// Print the completion script of a shell
     Completions(CompletionsArgs),
     /// Print the manual page, or write all of them to a folder

@@ -11,6 +11,8 @@ mod log;
 pub mod logfile;
 mod member;
 pub mod output;
+mod people;
+pub mod people_args;
 mod press;
 mod quota;
 mod room;
@@ -105,6 +107,8 @@ async fn run_command(context: &mut Context, command: Command) -> Result<(), CliE
         Command::Log(args) => log::run(context, &args).await,
         Command::Key(command) => key::run(context, command).await,
         Command::Store(command) => store::run(context, command).await,
+        Command::Console(command) => people::console(context, &command).await,
+        Command::Role(command) => people::role(context, &command).await,
         Command::Serve(args) => serve::run(context, &args).await,
         Command::Press(args) => press::run(context, &args).await,
         Command::Demo(_) | Command::Sim(_) | Command::Completions(_) | Command::Man(_) => {

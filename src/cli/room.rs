@@ -17,6 +17,7 @@ use crate::{
     core::{
         error::Kind,
         ids::{IntegrationId, MessageId},
+        role::Right,
         room::{Room, RoomMember, Seam},
     },
     service::{Deck, Draft},
@@ -109,7 +110,9 @@ async fn show(context: &mut Context, text: &str, refresh: bool) -> Result<(), Cl
     let integration = &view.integration.id;
     let room = resolve(&deck, integration, text).await?;
     let mut people = deck.room_members(integration, &room.chat_id).await?;
-    if refresh || people.is_empty() {
+    // Who may not ask sees what is known.
+    let may_ask = deck.role().await?.may(Right::Keep);
+    if refresh || (people.is_empty() && may_ask) {
         deck.open_room(integration, &room.chat_id).await?;
         people = deck.room_members(integration, &room.chat_id).await?;
     }

@@ -1,14 +1,16 @@
 //! `larkdeck room history`, and how a message is printed.
 
+use std::collections::HashSet;
+
 use serde_json::{Value, json};
 
 use super::{error::CliError, output::Output, room::resolve, setup::Context};
 use crate::{
     core::{
         error::Kind,
-        ids::{ChatId, IntegrationId},
+        ids::{ChatId, IntegrationId, Seq},
         lang::Lang,
-        message::Message,
+        message::{Message, NewMessage, Via},
         readable::readable,
         room::Seam,
         time::Timestamp,
@@ -36,8 +38,12 @@ pub(super) async fn history(
     let room = resolve(&deck, &view.integration.id, room).await?;
     let wanted = Wanted { deck: &deck, chat: &room.chat_id, since, limit: limit as usize };
     let mut messages = wanted.stored().await?;
-    if fetch && wanted.fetch(context, &view.integration.id, &messages).await? {
-        messages = wanted.stored().await?;
+    if fetch {
+        let fetched = wanted.fetch(context, &view.integration.id, &messages).await?;
+        if fetched.is_new {
+            messages = wanted.stored().await?;
+        }
+        messages = wanted.with_passing(fetched.passing, messages);
     }
     let lang = context.setup.loaded.lang;
     // A table of messages for machines; a person reads the lines in between as well.
@@ -77,34 +83,65 @@ impl Wanted<'_> {
         Ok(self.deck.history(self.chat, self.since, self.limit).await?)
     }
 
-    /// Asks the platform for those that the store lacks. Whether anything new came.
+    /// Asks the platform for those that the store lacks.
     async fn fetch(
         &self,
         context: &Context,
         integration: &IntegrationId,
         have: &[Message],
-    ) -> Result<bool, CliError> {
+    ) -> Result<FromPlatform, CliError> {
         let (mut count, mut oldest) = (have.len(), have.first().map(place));
-        let mut is_new = false;
+        let mut found = FromPlatform::default();
         // First the newest: the store may have been away for a while.
         let mut before: Option<Place> = None;
         loop {
             let fetched = self.deck.fetch_older(integration, self.chat, before.clone()).await?;
             if fetched.stored > 0 {
-                is_new = true;
+                found.is_new = true;
                 let have = self.stored().await?;
                 (count, oldest) = (have.len(), have.first().map(place));
+            }
+            // What is no longer kept is shown all the same, as long as somebody asks for it.
+            if let Some(first) = fetched.passing.first() {
+                oldest = Some((first.created_at, first.message_id.clone()));
+                let known: HashSet<_> = found.passing.iter().map(|old| old.message_id.clone()).collect();
+                let new = fetched.passing.into_iter().filter(|new| !known.contains(&new.message_id));
+                let before = found.passing.len();
+                found.passing.extend(new);
+                count += found.passing.len() - before;
             }
             let is_enough = self.limit > 0 && count >= self.limit;
             let is_far_enough =
                 self.since.is_some_and(|since| before.as_ref().is_some_and(|at| at.0 < since));
             let is_stuck = oldest.is_none() || oldest == before;
             if !fetched.has_more || is_enough || is_far_enough || is_stuck || context.cancel.is_cancelled() {
-                return Ok(is_new);
+                return Ok(found);
             }
             before.clone_from(&oldest);
         }
     }
+
+    /// What is kept, and before it what is not.
+    fn with_passing(&self, passing: Vec<NewMessage>, kept: Vec<Message>) -> Vec<Message> {
+        // The store has no number for them.
+        let shown = |body| Message { seq: Seq(0), body, via: Via::History, reactions: Vec::new() };
+        let mut all: Vec<Message> = passing.into_iter().map(shown).chain(kept).collect();
+        all.retain(|message| self.since.is_none_or(|since| message.body.created_at >= since));
+        all.sort_by(|a, b| a.place().cmp(&b.place()));
+        if self.limit > 0 {
+            all.drain(..all.len().saturating_sub(self.limit));
+        }
+        all
+    }
+}
+
+/// What came of asking the platform.
+#[derive(Default)]
+struct FromPlatform {
+    /// The store has more than before.
+    is_new: bool,
+    /// Messages from before what is kept.
+    passing: Vec<NewMessage>,
 }
 
 fn place(message: &Message) -> Place {
@@ -145,7 +182,7 @@ fn text(message: &Message, lang: Lang) -> String {
 fn message_json(out: &Output, message: &Message, lang: Lang) -> Value {
     let body = &message.body;
     json!({
-        "seq": message.seq,
+        "seq": Some(message.seq).filter(|seq| seq.0 > 0),
         "chat_id": body.chat_id,
         "message_id": body.message_id,
         "root_id": body.root_id,

@@ -6,6 +6,7 @@ use super::{error::CliError, room::resolve, room_read, setup::Context};
 use crate::{
     core::{
         ids::{ChatId, Seq},
+        message::Message,
         time::Timestamp,
     },
     service::{Follow, LiveMode},
@@ -25,6 +26,7 @@ pub(super) async fn run(context: &mut Context, room: &str, since: Option<&str>) 
             Err(_) => Since::Time(room_read::instant(context, text)?),
         }),
     };
+    context.setup.what = "tail";
     let (deck, view) = context.integration(None).await?;
     let integration = view.integration.id;
     // Before the room is looked for: nothing that happens from here on is missed.
@@ -37,8 +39,17 @@ pub(super) async fn run(context: &mut Context, room: &str, since: Option<&str>) 
     };
     end_with_the_reader(context.cancel.clone());
     let live = deck.go_live(&integration, LiveMode::TakePart);
-    let mut tail = Tail { follow: deck.follow(after), chat: room.chat_id, last: after, from };
-    let result = tail.run(context).await;
+    // Of what is long past the order is forgotten, but not what was said.
+    let floor = deck.feed_floor().await?;
+    let mut forgotten = Vec::new();
+    if after < floor {
+        forgotten = deck.history(&room.chat_id, from, 0).await?;
+        forgotten.retain(|message| message.seq > after && message.seq <= floor);
+        forgotten.sort_by_key(|message| message.seq);
+    }
+    let follow = deck.follow(after.max(floor));
+    let mut tail = Tail { follow, chat: room.chat_id, last: after, from };
+    let result = tail.run(context, forgotten).await;
     live.stop().await;
     result
 }
@@ -51,8 +62,14 @@ struct Tail {
 }
 
 impl Tail {
-    async fn run(&mut self, context: &mut Context) -> Result<(), CliError> {
+    /// Prints what is `forgotten` by the feed, then what the feed has.
+    async fn run(&mut self, context: &mut Context, forgotten: Vec<Message>) -> Result<(), CliError> {
         let lang = context.setup.loaded.lang;
+        for message in &forgotten {
+            self.last = message.seq;
+            room_read::print(&mut context.out, message, lang)?;
+        }
+        context.out.flush()?;
         loop {
             let batch = tokio::select! {
                 batch = self.follow.next() => batch?,

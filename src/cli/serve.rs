@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{error::CliError, output::Output, serve_args::ServeArgs, setup::Context};
 use crate::{
-    core::{error::Kind, integration::IntegrationUrls},
+    core::{error::Kind, integration::IntegrationUrls, role::Right},
     server::{Bound, ServeOptions, Server, TlsFiles},
     service::{IntegrationView, LiveMode},
 };
@@ -28,7 +28,15 @@ pub(super) async fn run(context: &mut Context, args: &ServeArgs) -> Result<(), C
         live: if args.no_long_connection { LiveMode::NoSocket } else { LiveMode::TakePart },
         zone: context.setup.loaded.settings.ui.zone.tz().clone(),
     };
+    context.setup.what = "gateway";
     let deck = context.deck().await?;
+    if !deck.role().await?.may(Right::Keep) {
+        return Err(CliError::new(
+            Kind::Permission,
+            "a viewer cannot run the gateway: it takes in what comes",
+        )
+        .hint("An admin can change that: `larkdeck role list` says who is."));
+    }
     let server = Server::new(bound, deck, options);
     let integrations = server.integrations().await?;
     tell(&mut context.out, &server.url(), &public_url, &integrations)?;

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::{args::Global, error::CliError, logfile, output::Output, output::note};
 use crate::{
     config::{ConfigError, Loaded, Overrides, Paths, RoomsFollowed, Sources, load},
-    core::{integration::Holder, time::SystemClock},
+    core::{integration::Holder, retention::Retention, time::SystemClock},
     service::{Access, Deck, DeckSettings, Followed, IntegrationView, KeyOrigin, Opening},
 };
 
@@ -20,6 +20,8 @@ pub struct Setup {
     pub paths: Paths,
     /// The flags of every command.
     pub global: Global,
+    /// What this process is to the others on the store.
+    pub what: &'static str,
 }
 
 impl Setup {
@@ -43,7 +45,7 @@ impl Setup {
             environment: &environment,
             flags: [overrides(&global), flags].concat(),
         })?;
-        Ok(Self { loaded, paths, global })
+        Ok(Self { loaded, paths, global, what: "console" })
     }
 
     /// Begins to log. A log that cannot be written stops nobody.
@@ -92,6 +94,13 @@ impl Setup {
                 },
                 deaf_after: Duration::from_secs(settings.live.deaf_after_s.into()),
                 month_limit: settings.quota.month_limit.calls(),
+                retention: Retention {
+                    messages: settings.retention.messages_days.duration(),
+                    events: settings.retention.events_days.duration(),
+                    log: settings.retention.log_days.duration(),
+                },
+                name: settings.ui.name.clone(),
+                what: self.what,
             },
             access: self.access(),
             clock: Arc::new(SystemClock),
@@ -114,6 +123,9 @@ fn overrides(global: &Global) -> Overrides {
     }
     if let Some(theme) = &global.theme {
         flags.push(("ui", "theme", theme.clone(), "--theme"));
+    }
+    if let Some(name) = &global.console_name {
+        flags.push(("ui", "name", name.clone(), "--console-name"));
     }
     if global.read_only {
         flags.push(("ui", "write", "false".to_owned(), "--read-only"));

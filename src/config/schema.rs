@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use toml::de::DeValue;
 
 use super::value::{
-    Bell, Glyphs, ListenAddress, LogLevel, MonthLimit, PublicUrl, RoomsFollowed, ThemeName, Value as _, Zone,
+    Bell, Glyphs, KeepDays, ListenAddress, LogLevel, MonthLimit, PublicUrl, RoomsFollowed, ThemeName,
+    Value as _, Zone,
 };
 use crate::core::lang::Lang;
 
@@ -125,6 +126,19 @@ settings! {
         deaf_after_s: u32 = 120, "LARKDECK_LIVE_DEAF_AFTER_S", "";
     }
 
+    /// How long what is past is kept. The process that holds the connection removes what is older, a little at a
+    /// time: its setting counts, so give all hosts of a store the same.
+    retention: RetentionSettings {
+        /// Days that messages are kept, with their reactions and mentions. What is older is not stored again either;
+        /// `larkdeck room history --fetch` still shows it.
+        messages_days: KeepDays = KeepDays::days(400), "LARKDECK_RETENTION_MESSAGES_DAYS", "";
+        /// Days that it is remembered which events came, what was sent, and in which order the store learned of things
+        /// (`room tail --since` reads that). The platform repeats an event for 7 hours at most.
+        events_days: KeepDays = KeepDays::days(3), "LARKDECK_RETENTION_EVENTS_DAYS", "";
+        /// Days that the operation log and the journal of links are kept.
+        log_days: KeepDays = KeepDays::days(400), "LARKDECK_RETENTION_LOG_DAYS", "";
+    }
+
     /// The call budget.
     quota: QuotaSettings {
         /// Calls that the tenant's plan allows in a month: 10000 on Basic Free.
@@ -166,6 +180,9 @@ settings! {
         write: bool = true, "LARKDECK_UI_WRITE", "";
         /// Who reads here, for read marks and drafts: a name or an email. Without it, the OS user at this host.
         me: Option<String> = None, "LARKDECK_UI_ME", "ann@example.com";
+        /// What the other consoles and the operation log call this one, in place of the OS user: where several
+        /// people share an account. Roles go by the OS user all the same.
+        name: Option<String> = None, "LARKDECK_UI_NAME", "ann";
         /// The zone of every time that is shown or printed.
         zone: Zone = Zone::default(), "LARKDECK_UI_ZONE", "";
     }

@@ -1,6 +1,6 @@
 //! The types of settings: how each is read from a file and from text, and how it is written.
 
-use std::{fmt, net::SocketAddr, path::PathBuf};
+use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 use jiff::tz::TimeZone;
 use toml::de::DeValue;
@@ -436,6 +436,50 @@ impl Value for MonthLimit {
     }
 }
 
+/// How many days something is kept, or for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeepDays(Option<u32>);
+
+impl KeepDays {
+    /// So many days.
+    pub(super) const fn days(days: u32) -> Self {
+        Self(Some(days))
+    }
+
+    /// For how long; `None` is for ever.
+    pub fn duration(self) -> Option<Duration> {
+        self.0.map(|days| Duration::from_secs(u64::from(days) * 24 * 3600))
+    }
+}
+
+impl Value for KeepDays {
+    fn allowed() -> String {
+        "a whole number of days from 1 to 36500, or \"forever\"".to_owned()
+    }
+
+    fn from_text(text: &str) -> Result<Self, String> {
+        if text == "forever" {
+            return Ok(Self(None));
+        }
+        bounded!(text, 1u32, 36_500u32)
+            .map(Self::days)
+            .ok_or_else(|| expected(&Self::allowed(), &quoted(text)))
+    }
+
+    fn from_toml(value: &DeValue<'_>) -> Result<Self, String> {
+        let text = match value {
+            DeValue::Integer(number) => number.as_str(),
+            DeValue::String(word) if word == "forever" => word,
+            other => return Err(expected(&Self::allowed(), &written(other))),
+        };
+        Self::from_text(text).map_err(|_| expected(&Self::allowed(), &written(value)))
+    }
+
+    fn to_toml(&self) -> Option<String> {
+        Some(self.0.map_or_else(|| quoted("forever"), |days| days.to_string()))
+    }
+}
+
 /// Where people and the platform reach this larkdeck from outside.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublicUrl(Box<str>);
@@ -516,6 +560,15 @@ mod tests {
         assert_eq!(MonthLimit::from_text("500").unwrap().calls(), Some(500));
         for bad in ["0", "-1", "many", ""] {
             assert!(MonthLimit::from_text(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn keeping_for_ever_is_spelled_out() {
+        assert_eq!(KeepDays::from_text("forever").unwrap().duration(), None);
+        assert_eq!(KeepDays::from_text("3").unwrap().duration(), Some(Duration::from_secs(3 * 24 * 3600)));
+        for bad in ["0", "-1", "always", "", "36501"] {
+            assert!(KeepDays::from_text(bad).is_err(), "{bad}");
         }
     }
 

@@ -12,6 +12,8 @@ pub mod permit;
 pub mod permit_rows;
 pub mod quota;
 pub mod readable;
+pub mod retention;
+pub mod role;
 pub mod room;
 pub mod secret;
 pub mod text;

@@ -69,6 +69,7 @@ pub(crate) async fn on_deck(
             // Whoever typed --read-only meant it; what the configuration says can be lifted.
             service::Access::ReadOnly => Access::ReadOnly { can_lift: !setup.global.read_only },
         },
+        role: deck.role().await?,
         me: deck.me().clone(),
         keymap: keymap.clone(),
         session: Runtime::last_session(&deck).await,

@@ -45,7 +45,7 @@ impl Runtime {
             | Ask::Unlink { .. }
             | Ask::Invite { .. }
             | Ask::UndoLink { .. } => self.about_members(id, ask).await,
-            Ask::LoadQuota(_) | Ask::LoadLog { .. } => self.about_budget(ask).await,
+            Ask::LoadQuota(_) | Ask::LoadLog { .. } | Ask::LoadConsoles => self.about_budget(ask).await,
             Ask::SaveSession(session) => {
                 let text = serde_json::to_string(&session).map_err(|error| {
                     Fault::new(Kind::Bug, format!("the session cannot be written: {error}"))
@@ -185,7 +185,9 @@ impl Runtime {
             }
             Ask::OpenRoom(Some(chat)) => {
                 // Fresh members and names are good to have; the room opens without them.
-                if let Err(fault) = deck.open_room(&self.integration()?, &chat).await {
+                if let Err(fault) = deck.open_room(&self.integration()?, &chat).await
+                    && fault.kind != Kind::Permission
+                {
                     tracing::warn!(%fault, %chat, "facts of the room");
                 }
                 Ok(Answer::Done)
@@ -201,6 +203,7 @@ impl Runtime {
                 Ok(Answer::OlderFetched {
                     stored: convert::count(fetched.stored),
                     is_start: !fetched.has_more,
+                    kept_from: fetched.kept_from,
                 })
             }
             Ask::LoadThread { chat_id, root } => {
@@ -249,6 +252,10 @@ impl Runtime {
                 let has_older = rows.len() > most;
                 rows.truncate(most);
                 Ok(Answer::Log(event::LogPage { before, rows, has_older }))
+            }
+            Ask::LoadConsoles => {
+                let (consoles, roles) = (deck.consoles().await?, deck.roles().await?);
+                Ok(Answer::Consoles(Box::new(convert::consoles(consoles, roles))))
             }
             _ => Ok(Answer::Done),
         }

@@ -179,3 +179,21 @@ pub(super) fn transcript(anchor: Anchor, page: service::TranscriptPage) -> event
         read_to: page.read_to.map(|(at, message_id)| Place { at, message_id }),
     }
 }
+
+/// Who is connected, as the screen shows it.
+pub(super) fn consoles(connected: Vec<service::Connected>, roles: service::Roles) -> event::ConsolesView {
+    let row = |one: service::Connected| event::ConsoleRow {
+        holder: one.console.holder,
+        what: one.console.what,
+        role: one.role,
+        since_at: one.console.since_at,
+        is_me: one.is_me,
+    };
+    event::ConsolesView {
+        consoles: connected.into_iter().map(row).collect(),
+        roles: roles.assigned.into_iter().map(|assigned| (assigned.who, assigned.role)).collect(),
+        me: roles.me,
+        mine: roles.mine,
+        are_enforced: roles.are_enforced,
+    }
+}

@@ -34,6 +34,7 @@ pub(super) async fn feed(runtime: Runtime) {
     let deck = &runtime.inner.deck;
     let mut lives = HashMap::new();
     live(&runtime, &mut lives).await;
+    role(&runtime).await;
     let head = loop {
         match deck.head().await {
             Ok(head) => break head,
@@ -67,6 +68,9 @@ pub(super) async fn feed(runtime: Runtime) {
                     due = None;
                 } else if !batch.rooms.is_empty() {
                     due = due.or_else(|| Some(Instant::now() + EVENT_PAUSE));
+                }
+                if batch.integrations || batch.reload {
+                    role(&runtime).await;
                 }
                 let open = runtime.focus().room;
                 let news = news(batch, open.as_ref());
@@ -119,6 +123,14 @@ fn room_news(batch: &service::FeedBatch, chat: &ChatId) -> Option<RoomNews> {
         return None;
     }
     Some(RoomNews { chat_id: chat.clone(), messages, left_out, seams, outgoing, members })
+}
+
+/// Tells the role of this console: roles are told as integrations are.
+async fn role(runtime: &Runtime) {
+    match runtime.inner.deck.role().await {
+        Ok(role) => runtime.tell(Event::RoleChanged(role)).await,
+        Err(fault) => runtime.tell(Event::Noticed(Box::new(fault))).await,
+    }
 }
 
 /// Tells the connections that changed, and takes part in those that are new.

@@ -10,6 +10,7 @@ use crate::{
         ids::{IntegrationId, MessageId},
         message::Via,
         permit::{Class, Feature},
+        role::Right,
     },
     feishu::{Ask, CardContent},
     store::{Incoming, IngestItem},
@@ -39,6 +40,7 @@ impl Deck {
         line: &str,
     ) -> Answer<bool> {
         let ask = || Ask::new(Class::Decoration, Feature::Send);
+        let store = self.gate(Right::Respond, "card.update", message_id).await?;
         let client = self.client(integration).await?;
         let found = client.message(ask(), message_id, CardContent::Original).await.told()?;
         let Some(mut message) = found.into_iter().find(|one| one.message_id == *message_id) else {
@@ -57,7 +59,7 @@ impl Deck {
         message.updated_at = Some(self.inner.clock.now());
         let what = Incoming::Message { message, own: true };
         let item = IngestItem { integration: integration.clone(), event_id: None, via: Via::History, what };
-        self.inner.store.ingest(vec![item]).await.told()?;
+        store.ingest(vec![item]).await.told()?;
         Ok(true)
     }
 }

@@ -3,10 +3,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
     time::{Duration, Instant},
 };
 
@@ -17,16 +14,17 @@ use crate::{
         error::{Fault, Kind, Problem},
         ids::{IntegrationId, Seq},
         integration::{AppCredentials, Holder},
-        operation::{NewOperation, Operation},
+        operation::{NewOperation, Operation, OperationResult},
         permit::PermitSource,
         quota::QuotaReport,
+        role::{Right, Role},
         time::{Clock, Timestamp},
     },
     feishu::{Client, Network},
-    store::{OperationQuery, Reader, Store},
+    store::{OperationQuery, Reader, Store, View},
 };
 
-use super::{member::Roster, permit::Ledger, view::*};
+use super::{gate::Gate, member::Roster, permit::Ledger, view::*};
 
 /// What a service call answers.
 pub type Answer<T> = Result<T, Fault>;
@@ -63,13 +61,14 @@ pub struct Deck {
 }
 
 pub(super) struct Inner {
-    pub(super) store: Store,
+    /// To be read. Whoever wants to write passes the gate.
+    pub(super) store: View,
+    gate: Gate,
     pub(super) permits: Arc<Ledger>,
     pub(super) network: Network,
     pub(super) me: Holder,
     pub(super) reader: String,
     pub(super) settings: DeckSettings,
-    is_read_only: AtomicBool,
     /// The process is in the list of those that live on the store.
     pub(super) is_listed: AtomicBool,
     pub(super) clock: Arc<dyn Clock>,
@@ -111,15 +110,16 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 impl Deck {
     /// Opens the deck. Nothing is asked or written yet.
     pub fn open(options: DeckOptions) -> Self {
+        let gate = Gate::new(options.store, options.access, options.clock.clone());
         Self {
             inner: Arc::new(Inner {
-                store: options.store,
+                store: gate.view(),
+                gate,
                 permits: options.permits,
                 network: options.network,
                 me: options.me,
                 reader: options.reader,
                 settings: options.settings,
-                is_read_only: AtomicBool::new(options.access == Access::ReadOnly),
                 is_listed: AtomicBool::new(false),
                 clock: options.clock,
                 tasks: TaskTracker::new(),
@@ -151,19 +151,27 @@ impl Deck {
         self.inner.settings.public_url.as_deref()
     }
 
-    /// The store below. For what needs no rule: `main` and tests.
+    /// The store below, past the gate: for tests, which stand in for what is outside.
     pub fn store(&self) -> &Store {
-        &self.inner.store
+        self.inner.gate.whole()
     }
 
     /// Whether changes are allowed.
     pub fn access(&self) -> Access {
-        if self.inner.is_read_only.load(Ordering::Relaxed) { Access::ReadOnly } else { Access::Write }
+        self.inner.gate.access()
     }
 
     /// Lifts or sets the read-only gate of this process.
     pub fn set_access(&self, access: Access) {
-        self.inner.is_read_only.store(access == Access::ReadOnly, Ordering::Relaxed);
+        self.inner.gate.set_access(access);
+    }
+
+    /// The role of this process.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn role(&self) -> Answer<Role> {
+        self.inner.gate.role().await
     }
 
     /// Ends what runs in the background; connections are handed over, and messages under way get a moment
@@ -224,20 +232,22 @@ impl Deck {
     pub async fn rebase_quota(&self, integration: &IntegrationId, official: u64) -> Answer<QuotaReport> {
         const OPERATION: &str = "quota.rebase";
         let name = self.inner.store.integration(integration).await.told()?.name;
-        self.gate(OPERATION, &name).await?;
+        self.gate(Right::Administer, OPERATION, &name).await?;
         let app = self.app_of(integration).await?;
         let done = self.inner.permits.rebase_month(&app.key, official).await.told();
         self.logged(OPERATION, &name, done).await?;
         self.quota(integration).await
     }
 
-    /// Keeps a piece of the reader's screen: pane, room, place, drafts. An empty text forgets it.
+    /// Keeps a piece of the reader's screen: pane, room, place, drafts. An empty text forgets it. Of viewers
+    /// nothing is kept.
     ///
     /// # Errors
     /// The store's.
     pub async fn put_session(&self, key: &str, value: &str) -> Answer<()> {
+        let Some(store) = self.keeping_or_viewer().await? else { return Ok(()) };
         let value = (!value.is_empty()).then_some(value);
-        self.inner.store.put_ui(&self.inner.reader, key, value).await.told()
+        store.put_ui(&self.inner.reader, key, value).await.told()
     }
 
     /// A piece of the reader's screen.
@@ -264,17 +274,51 @@ impl Deck {
         self.inner.store.head().await.told()
     }
 
-    /// The gate before every change of tenant, links, rooms or configuration. A refusal is logged.
-    pub(super) async fn gate(&self, operation: &'static str, target: impl ToString) -> Answer<()> {
-        if self.access() == Access::Write {
-            return Ok(());
+    /// The gate before every change that a person asks for. A refusal is logged.
+    pub(super) async fn gate(
+        &self,
+        right: Right,
+        operation: &'static str,
+        target: impl ToString,
+    ) -> Answer<&Store> {
+        match self.inner.gate.pass(right).await {
+            Ok(store) => Ok(store),
+            Err(mut fault) if matches!(fault.kind, Kind::Refused | Kind::Permission) => {
+                let target = target.to_string();
+                fault.message = format!("{}: {operation} on {target} is not done", fault.message);
+                let mut row = NewOperation::failed(operation, target, &fault);
+                row.result = OperationResult::Refused;
+                self.log(row).await;
+                Err(fault)
+            }
+            Err(fault) => Err(fault),
         }
-        let fault = Fault::new(
-            Kind::Refused,
-            format!("read-only: {operation} on {} is not done", target.to_string()),
-        )
-        .with_hint("`--write` or `:write` lifts it for this session.");
-        self.logged(operation, target, Err(fault)).await
+    }
+
+    /// Whether a person's change of this kind would pass. Nothing is logged.
+    pub(super) async fn passes(&self, right: Right) -> Answer<bool> {
+        match self.inner.gate.pass(right).await {
+            Ok(_) => Ok(true),
+            Err(fault) if matches!(fault.kind, Kind::Refused | Kind::Permission) => Ok(false),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// The gate before what a console does by itself.
+    ///
+    /// # Errors
+    /// Permission for a viewer.
+    pub(super) async fn keeping(&self) -> Answer<&Store> {
+        self.inner.gate.pass(Right::Keep).await
+    }
+
+    /// The same where a viewer just does without.
+    pub(super) async fn keeping_or_viewer(&self) -> Answer<Option<&Store>> {
+        match self.keeping().await {
+            Ok(store) => Ok(Some(store)),
+            Err(fault) if fault.kind == Kind::Permission => Ok(None),
+            Err(fault) => Err(fault),
+        }
     }
 
     /// Writes what came of a change to the log, and passes it on.
@@ -292,29 +336,39 @@ impl Deck {
         result
     }
 
-    /// Writes a row to the operation log. That the log cannot be written stops nothing that is done already.
+    /// Writes a row to the operation log. That the log cannot be written stops nothing that is done already; of
+    /// viewers there is nothing to log.
     pub(super) async fn log(&self, row: NewOperation) {
         let operation = row.operation;
-        if let Err(error) = self.inner.store.log(row).await {
-            tracing::error!(operation, %error, "operation log not written");
+        let done = match self.keeping_or_viewer().await {
+            Ok(Some(store)) => store.log(row).await.told(),
+            Ok(None) => return,
+            Err(fault) => Err(fault),
+        };
+        if let Err(fault) = done {
+            tracing::error!(operation, %fault, "operation log not written");
         }
     }
 
     /// The client of an integration, made anew when its credentials have changed.
+    ///
+    /// # Errors
+    /// Permission for a viewer, who calls nothing.
     pub(super) async fn client(&self, integration: &IntegrationId) -> Answer<Client> {
+        let pass = self.keeping().await?;
         let app = self.inner.store.credentials(integration).await.told()?;
         if let Some((of, client)) = lock(&self.inner.clients).get(integration)
             && *of == app
         {
             return Ok(client.clone());
         }
-        let client = self.make_client(app.clone())?;
+        let client = self.make_client(pass, app.clone())?;
         lock(&self.inner.clients).insert(integration.clone(), (app, client.clone()));
         Ok(client)
     }
 
-    /// A client of credentials that may not be saved yet.
-    pub(super) fn make_client(&self, app: AppCredentials) -> Answer<Client> {
+    /// A client of credentials that may not be saved yet, for whoever has passed the gate.
+    pub(super) fn make_client(&self, _pass: &Store, app: AppCredentials) -> Answer<Client> {
         let permits: Arc<dyn PermitSource> = self.inner.permits.clone();
         Client::new(app, permits, &self.inner.network, self.inner.clock.clone()).told()
     }

@@ -83,6 +83,14 @@ impl Deck {
         }
     }
 
+    /// Up to here the feed is forgotten: who begins before it is told what is there instead of what happened.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn feed_floor(&self) -> Answer<Seq> {
+        self.inner.store.feed_floor().await.told()
+    }
+
     /// The number after which messages written at `at` or later were learned: where a `tail --since` starts.
     ///
     /// # Errors

@@ -127,7 +127,7 @@ impl Deck {
     }
 
     /// Asks the platform for what was written before `before`, or for the newest when `None`, until it brings
-    /// something new.
+    /// something new. What is too old to be kept is answered and not stored.
     ///
     /// # Errors
     /// The platform's or the store's.
@@ -137,6 +137,7 @@ impl Deck {
         chat: &ChatId,
         before: Option<Place>,
     ) -> Answer<Fetched> {
+        let store = self.keeping().await?;
         let client = self.client(integration).await?;
         let app = self.app_of(integration).await?;
         let room = self.room(integration, chat).await?;
@@ -145,7 +146,8 @@ impl Deck {
         let mut listing = Listing::new(Container::Chat(chat.clone()), Order::Descending);
         // The end is inclusive and whole seconds: the second of `before` is listed again.
         listing.end_s = before.as_ref().map(|place| place.0.ms().div_euclid(1000));
-        let mut fetched = Fetched { stored: 0, has_more: true };
+        let kept_from = self.kept_from().await?;
+        let mut fetched = Fetched { has_more: true, ..Fetched::default() };
         for page_number in 0..MOST_PAGES {
             let page = client.messages(ask, listing.clone()).await.told()?;
             // The newest page of a room that was never listed is where knowledge of it begins.
@@ -154,13 +156,14 @@ impl Deck {
             let complete_to =
                 is_beginning.then(|| newest.unwrap_or_else(|| asked_at.minus(Duration::from_secs(30))));
             let names: Vec<String> = page.items.iter().map(|message| message.sender.id.clone()).collect();
-            let stored = self
-                .inner
-                .store
+            let is_kept = |message: &NewMessage| kept_from.is_none_or(|from| message.created_at >= from);
+            let (kept, passing): (Vec<_>, Vec<_>) = page.items.into_iter().partition(is_kept);
+            fetched.passing.extend(passing);
+            let stored = store
                 .fill_page(FillPage {
                     integration: integration.clone(),
                     chat_id: chat.clone(),
-                    messages: page.items.into_iter().map(|message| owned(message, &app)).collect(),
+                    messages: kept.into_iter().map(|message| owned(message, &app)).collect(),
                     complete_to,
                     seam: None,
                     kind: FillKind::Older,
@@ -171,11 +174,13 @@ impl Deck {
             fetched.stored += stored.iter().filter(|one| one.is_new()).count();
             fetched.has_more = page.has_more && page.page_token.is_some();
             listing.page_token = page.page_token;
-            if fetched.stored > 0 || !fetched.has_more {
+            if fetched.stored > 0 || !fetched.passing.is_empty() || !fetched.has_more {
                 break;
             }
         }
-        self.inner.store.reconcile_outgoing(chat).await.told()?;
+        store.reconcile_outgoing(chat).await.told()?;
+        fetched.kept_from = kept_from.filter(|_| !fetched.passing.is_empty());
+        fetched.passing.sort_by(|a, b| (a.created_at, &a.message_id).cmp(&(b.created_at, &b.message_id)));
         Ok(fetched)
     }
 
@@ -193,7 +198,8 @@ impl Deck {
         match thread {
             ThreadKey::Root(root) => self.inner.store.replies(chat, root, THREAD_LIMIT).await.told(),
             ThreadKey::Thread(thread) => {
-                if self.is_due(&format!("thread/{thread}"), THREAD_FRESH) {
+                let may_ask = self.keeping_or_viewer().await?.is_some();
+                if may_ask && self.is_due(&format!("thread/{thread}"), THREAD_FRESH) {
                     let (deck, integration) = (self.clone(), integration.clone());
                     let (chat, thread) = (chat.clone(), thread.clone());
                     self.inner.tasks.spawn(async move {
@@ -221,6 +227,7 @@ impl Deck {
         ask: Ask,
         kind: FillKind,
     ) -> Answer<(usize, bool)> {
+        let store = self.keeping().await?;
         let client = self.client(integration).await?;
         let app = self.app_of(integration).await?;
         let mut listing = Listing::new(Container::Thread(thread.clone()), Order::Descending);
@@ -230,9 +237,7 @@ impl Deck {
             let ids: Vec<MessageId> = page.items.iter().map(|message| message.message_id.clone()).collect();
             let is_known = !self.inner.store.messages(&ids).await.told()?.is_empty();
             let names: Vec<String> = page.items.iter().map(|message| message.sender.id.clone()).collect();
-            let stored = self
-                .inner
-                .store
+            let stored = store
                 .fill_page(FillPage {
                     integration: integration.clone(),
                     chat_id: chat.clone(),

@@ -9,10 +9,11 @@ use crate::{
         integration::{AppCredentials, AppSummary, ImKind, Integration, IntegrationUrls, Live},
         operation::NewOperation,
         permit::{Class, Feature},
+        role::Right,
         secret::Secret,
     },
     feishu::{Ask, Client},
-    store::{IntegrationPatch, NewIntegration, SecretPatch},
+    store::{IntegrationPatch, NewIntegration, SecretPatch, Store},
 };
 
 use super::{
@@ -81,13 +82,13 @@ impl Deck {
     ) -> Answer<IntegrationView> {
         const OPERATION: &str = "integration.add";
         let name = draft.name.trim().to_owned();
-        self.gate(OPERATION, &name).await?;
-        let done = self.try_add(draft, check).await;
+        let store = self.gate(Right::Administer, OPERATION, &name).await?;
+        let done = self.try_add(store, draft, check).await;
         let integration = self.logged(OPERATION, &name, done).await?;
         self.view(integration).await
     }
 
-    async fn try_add(&self, draft: IntegrationDraft, check: CheckMode) -> Answer<Integration> {
+    async fn try_add(&self, store: &Store, draft: IntegrationDraft, check: CheckMode) -> Answer<Integration> {
         let name = checked_name(&draft.name)?;
         let app = credentials_of(&draft)?;
         let taken = self.inner.store.integration_by_name(&name).await;
@@ -96,11 +97,11 @@ impl Deck {
                 .with_hint("Choose another name, or edit that one."));
         }
         let report = match (&app, check) {
-            (Some(app), CheckMode::Check) => Some(ask_bot(&self.make_client(app.clone())?).await?),
+            (Some(app), CheckMode::Check) => Some(ask_bot(&self.make_client(store, app.clone())?).await?),
             _ => None,
         };
         let new = NewIntegration { name, kind: draft.kind, app, receive: draft.receive };
-        let integration = self.inner.store.add_integration(new).await.told()?;
+        let integration = store.add_integration(new).await.told()?;
         if let Some(report) = report {
             self.remember_bot(&integration, &report).await?;
         }
@@ -119,8 +120,8 @@ impl Deck {
     ) -> Answer<IntegrationView> {
         const OPERATION: &str = "integration.edit";
         let before = self.inner.store.integration(id).await.told()?;
-        self.gate(OPERATION, &before.name).await?;
-        let done = self.try_edit(&before, edit, check).await;
+        let store = self.gate(Right::Administer, OPERATION, &before.name).await?;
+        let done = self.try_edit(store, &before, edit, check).await;
         let integration = self.logged(OPERATION, &before.name, done).await?;
         self.inner.edited.send_modify(|count| *count += 1);
         self.view(integration).await
@@ -128,6 +129,7 @@ impl Deck {
 
     async fn try_edit(
         &self,
+        store: &Store,
         before: &Integration,
         edit: IntegrationEdit,
         check: CheckMode,
@@ -145,7 +147,7 @@ impl Deck {
             let mut credentials = self.inner.store.credentials(&before.id).await.told()?;
             credentials.key = app.clone().unwrap_or(credentials.key);
             credentials.app_secret = edit.app_secret.clone().unwrap_or(credentials.app_secret);
-            Some(ask_bot(&self.make_client(credentials)?).await?)
+            Some(ask_bot(&self.make_client(store, credentials)?).await?)
         } else {
             None
         };
@@ -157,7 +159,7 @@ impl Deck {
             verification_token: secret_patch(edit.verification_token),
             receive: edit.receive,
         };
-        let integration = self.inner.store.update_integration(&before.id, patch).await.told()?;
+        let integration = store.update_integration(&before.id, patch).await.told()?;
         if let Some(report) = report {
             self.remember_bot(&integration, &report).await?;
         }
@@ -171,8 +173,8 @@ impl Deck {
     pub async fn remove_integration(&self, id: &IntegrationId) -> Answer<()> {
         const OPERATION: &str = "integration.remove";
         let before = self.inner.store.integration(id).await.told()?;
-        self.gate(OPERATION, &before.name).await?;
-        let done = self.inner.store.remove_integration(id).await.told();
+        let store = self.gate(Right::Administer, OPERATION, &before.name).await?;
+        let done = store.remove_integration(id).await.told();
         self.inner.edited.send_modify(|count| *count += 1);
         self.logged(OPERATION, &before.name, done).await
     }
@@ -199,8 +201,8 @@ impl Deck {
     pub async fn set_war_room(&self, id: &IntegrationId, on: bool) -> Answer<IntegrationView> {
         let operation = if on { "integration.war_room.enable" } else { "integration.war_room.disable" };
         let before = self.inner.store.integration(id).await.told()?;
-        self.gate(operation, &before.name).await?;
-        let done = self.inner.store.set_war_room(id, on).await.told();
+        let store = self.gate(Right::Administer, operation, &before.name).await?;
+        let done = store.set_war_room(id, on).await.told();
         self.logged(operation, &before.name, done).await?;
         let after = self.inner.store.integration(id).await.told()?;
         self.view(after).await
@@ -225,7 +227,7 @@ impl Deck {
     async fn remember_bot(&self, integration: &Integration, report: &CheckReport) -> Answer<()> {
         let bot = report.bot_open_id.as_ref().map(AsRef::as_ref);
         let name = Some(report.bot_name.as_str()).filter(|name| !name.is_empty());
-        self.inner.store.set_app_facts(&integration.id, None, name, bot).await.told()?;
+        self.keeping().await?.set_app_facts(&integration.id, None, name, bot).await.told()?;
         for warning in &report.warnings {
             let mut row = NewOperation::ok("integration.check", &integration.name);
             row.reason = Some(warning.clone());

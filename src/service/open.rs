@@ -14,13 +14,14 @@ use crate::{
     core::{
         error::Fault,
         integration::Holder,
+        role::Right,
         secret::Secret,
         time::{Clock, Timestamp},
     },
     feishu::Network,
     ledger::MonthRules,
     store::{
-        Store, StoreOptions, StoreUrl,
+        Seen, Store, StoreOptions, StoreUrl,
         key::{KeyInfo, KeyRing, KeySource},
         permit,
     },
@@ -78,7 +79,7 @@ pub struct Opening {
     pub month_limit: Option<u64>,
     /// The zone in which the month begins.
     pub quota_zone: TimeZone,
-    /// Who this process is.
+    /// Who this process is: OS user, host, pid.
     pub me: Holder,
     /// Whose read marks and drafts these are.
     pub reader: String,
@@ -113,16 +114,18 @@ impl Opening {
         let keys = KeyRing::load(self.key.source(), Some(&url)).told()?;
         // A store is made where changes are allowed; a read-only session wants one that is there.
         let create = self.access == Access::Write;
-        let options = StoreOptions { url: url.clone(), create, me: self.me.clone() };
+        let name = self.settings.name.clone();
+        let options = StoreOptions { url: url.clone(), create, me: self.me.clone(), name };
         let store = Store::open(options, keys, self.clock.clone()).await.told()?;
         let ((), rows) = tokio::join!(store.warm_up(), permit::open(&url, &self.me));
         let rows = rows.told()?;
+        let me = store.me().clone();
         let rules = MonthRules { limit: self.month_limit, zone: self.quota_zone, ..MonthRules::default() };
         Ok(Deck::open(DeckOptions {
             store,
             permits: Ledger::open(rows, rules, self.clock.clone()),
             network: Network::from_env().told()?,
-            me: self.me,
+            me,
             reader: self.reader,
             settings: DeckSettings { month_limit: self.month_limit, ..self.settings },
             access: self.access,
@@ -147,28 +150,41 @@ impl Deck {
         Ok(keys.into_iter().map(view).collect())
     }
 
-    /// Lists this process among those that live on the store, for as long as the deck is open: what it could not
-    /// open must not be sealed.
+    /// Lists this process among those that live on the store, for as long as the deck is open: the others see
+    /// it, and what it could not open must not be sealed.
     pub(super) fn report_ring(&self) {
         if self.inner.is_listed.swap(true, Ordering::Relaxed) {
             return;
         }
         let deck = self.clone();
         self.inner.tasks.spawn(async move {
-            let store = &deck.inner.store;
+            let mut seen = Seen::default();
             loop {
-                if let Err(error) = store.report_ring().await {
-                    tracing::warn!(%error, "this process could not be listed");
+                if let Err(fault) = deck.say_hello(&mut seen).await {
+                    tracing::warn!(%fault, "this process could not be listed");
                 }
                 let pause = tokio::time::sleep(REPORT_EVERY);
                 if deck.inner.closing.run_until_cancelled(pause).await.is_none() {
                     break;
                 }
             }
-            if let Err(error) = store.leave_ring().await {
-                tracing::warn!(%error, "this process stays listed until it has ended");
+            let done = match deck.keeping_or_viewer().await {
+                Ok(Some(store)) => store.leave_ring().await.told(),
+                Ok(None) => Ok(()),
+                Err(fault) => Err(fault),
+            };
+            if let Err(fault) = done {
+                tracing::warn!(%fault, "this process stays listed until it has ended");
             }
         });
+    }
+
+    async fn say_hello(&self, seen: &mut Seen) -> Result<(), Fault> {
+        match self.keeping_or_viewer().await? {
+            Some(store) => store.report_ring(self.inner.settings.what, seen).await.told(),
+            // Viewers leave no trace.
+            None => Ok(()),
+        }
     }
 
     /// Makes a key that seals nothing yet; returns its id.
@@ -177,8 +193,8 @@ impl Deck {
     /// Read-only, or those of writing the ring.
     pub async fn add_key(&self) -> Result<String, Fault> {
         const OPERATION: &str = "key.add";
-        self.gate(OPERATION, "the key ring").await?;
-        let done = self.inner.store.add_key().await.told();
+        let store = self.gate(Right::Administer, OPERATION, "the key ring").await?;
+        let done = store.add_key().await.told();
         let target = done.as_ref().map_or_else(|_| "the key ring".to_owned(), String::clone);
         self.logged(OPERATION, target, done).await
     }
@@ -189,8 +205,8 @@ impl Deck {
     /// Read-only, no such key, Refused while a living process lacks it, or the store's.
     pub async fn use_key(&self, id: &str) -> Result<(), Fault> {
         const OPERATION: &str = "key.use";
-        self.gate(OPERATION, id).await?;
-        let done = self.inner.store.use_key(id).await.told();
+        let store = self.gate(Right::Administer, OPERATION, id).await?;
+        let done = store.use_key(id).await.told();
         self.logged(OPERATION, id, done).await
     }
 
@@ -200,8 +216,8 @@ impl Deck {
     /// Read-only, or something is sealed with it.
     pub async fn drop_key(&self, id: &str) -> Result<(), Fault> {
         const OPERATION: &str = "key.drop";
-        self.gate(OPERATION, id).await?;
-        let done = self.inner.store.drop_key(id).await.told();
+        let store = self.gate(Right::Administer, OPERATION, id).await?;
+        let done = store.drop_key(id).await.told();
         self.logged(OPERATION, id, done).await
     }
 }

@@ -9,10 +9,11 @@ use crate::{
         message::{Message, NewMessage, Via},
         operation::NewOperation,
         permit::{Class, Feature},
+        role::Right,
         room::{Outgoing, OutgoingState, RoomMember, RoomStatus},
     },
     feishu::{Ask, Client, FeishuError, ReceiverKind, Reply, SendMessage},
-    store::{Incoming, IngestItem, NewOutgoing, OutboxRow},
+    store::{Incoming, IngestItem, NewOutgoing, OutboxRow, Store},
 };
 
 use super::{
@@ -78,8 +79,8 @@ impl Deck {
     /// Refused where it has not failed or when read-only, or the store's.
     pub async fn retry_send(&self, integration: &IntegrationId, uuid: &str) -> Answer<Outgoing> {
         _ = integration;
-        self.gate(OPERATION, uuid).await?;
-        if !self.inner.store.requeue_outgoing(uuid).await.told()? {
+        let store = self.gate(Right::Respond, OPERATION, uuid).await?;
+        if !store.requeue_outgoing(uuid).await.told()? {
             return Err(Fault::new(Kind::Refused, "only a message that failed is sent again").with_hint(
                 "Where it is unknown, look at the room first; then discard it and write it anew.",
             ));
@@ -94,8 +95,8 @@ impl Deck {
     /// Refused while it is on its way or when read-only, or the store's.
     pub async fn discard_send(&self, integration: &IntegrationId, uuid: &str) -> Answer<()> {
         _ = integration;
-        self.gate("room.send.discard", uuid).await?;
-        if self.inner.store.discard_outgoing(uuid).await.told()? {
+        let store = self.gate(Right::Respond, "room.send.discard", uuid).await?;
+        if store.discard_outgoing(uuid).await.told()? {
             return Ok(());
         }
         Err(Fault::new(Kind::Refused, "the message is on its way, or no longer in the outbox"))
@@ -107,12 +108,18 @@ impl Deck {
     /// Read-only, the platform's, or the store's.
     pub async fn react(&self, integration: &IntegrationId, message: &MessageId, emoji: &str) -> Answer<()> {
         const OPERATION: &str = "message.react";
-        self.gate(OPERATION, message).await?;
-        let done = self.try_react(integration, message, emoji.trim()).await;
+        let store = self.gate(Right::Respond, OPERATION, message).await?;
+        let done = self.try_react(store, integration, message, emoji.trim()).await;
         self.logged(OPERATION, message, done).await
     }
 
-    async fn try_react(&self, integration: &IntegrationId, message: &MessageId, emoji: &str) -> Answer<()> {
+    async fn try_react(
+        &self,
+        store: &Store,
+        integration: &IntegrationId,
+        message: &MessageId,
+        emoji: &str,
+    ) -> Answer<()> {
         if emoji.is_empty() {
             return Err(Fault::new(Kind::Usage, "name a reaction, such as THUMBSUP or OK"));
         }
@@ -130,19 +137,19 @@ impl Deck {
                 added: true,
             },
         };
-        self.inner.store.ingest(vec![item]).await.told().map(drop)
+        store.ingest(vec![item]).await.told().map(drop)
     }
 
     async fn queue(&self, integration: &IntegrationId, draft: Draft) -> Answer<Outgoing> {
-        self.gate(OPERATION, &draft.chat_id).await?;
-        let done = self.try_queue(integration, &draft).await;
+        let store = self.gate(Right::Respond, OPERATION, &draft.chat_id).await?;
+        let done = self.try_queue(store, integration, &draft).await;
         match done {
             Ok(outgoing) => Ok(outgoing),
             Err(fault) => self.logged(OPERATION, &draft.chat_id, Err(fault)).await,
         }
     }
 
-    async fn try_queue(&self, integration: &IntegrationId, draft: &Draft) -> Answer<Outgoing> {
+    async fn try_queue(&self, store: &Store, integration: &IntegrationId, draft: &Draft) -> Answer<Outgoing> {
         if draft.text.trim().is_empty() {
             return Err(Fault::new(Kind::Usage, "there is nothing to send"));
         }
@@ -167,7 +174,7 @@ impl Deck {
             text: draft.text.clone(),
             author: self.inner.reader.clone(),
         };
-        self.inner.store.queue_outgoing(new).await.told()
+        store.queue_outgoing(new).await.told()
     }
 
     fn send_later(&self, uuid: String) {
@@ -187,7 +194,9 @@ impl Deck {
     /// Sends an outbox row of this process and writes down what came of it.
     async fn drive(&self, uuid: &str, patience: Duration) -> Answer<MessageId> {
         let row = self.outbox_row(uuid).await?;
-        self.inner.store.set_outgoing(uuid, &OutgoingState::Sending).await.told()?;
+        // It was let in when it was queued: whatever becomes of the author's role, its end is written down.
+        let store = self.keeping().await?;
+        store.set_outgoing(uuid, &OutgoingState::Sending).await.told()?;
         let sent = match self.client(&row.integration).await {
             Ok(client) => self.try_until(&client, &row, patience).await,
             Err(fault) => Sent::No(fault),
@@ -196,7 +205,7 @@ impl Deck {
         let (state, fault) = match sent {
             Sent::Yes(message) => {
                 let message_id = message.message_id.clone();
-                self.inner.store.outgoing_sent(uuid, *message).await.told()?;
+                store.outgoing_sent(uuid, *message).await.told()?;
                 self.log(NewOperation::ok(OPERATION, target)).await;
                 return Ok(message_id);
             }
@@ -209,7 +218,7 @@ impl Deck {
                 (OutgoingState::Unknown, fault.with_hint("Look at the room before you send it again."))
             }
         };
-        self.inner.store.set_outgoing(uuid, &state).await.told()?;
+        store.set_outgoing(uuid, &state).await.told()?;
         self.logged(OPERATION, target, Err(fault)).await
     }
 

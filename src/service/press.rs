@@ -11,6 +11,7 @@ use crate::{
         integration::ImKind,
         lang::{Lang, Phrase, phrase},
         operation::{NewOperation, OperationResult},
+        role::Right,
         room::RoomStatus,
         time::Timestamp,
     },
@@ -20,7 +21,7 @@ use crate::{
 
 use super::{
     deck::{Answer, Deck, Told},
-    view::{Access, Draft},
+    view::Draft,
 };
 
 const OPERATION: &str = "card.press";
@@ -248,7 +249,7 @@ impl Deck {
             Ok(op) => op,
             Err(word) => return Ok(Err(Verdict::UnknownAction(word))),
         };
-        if self.access() == Access::ReadOnly {
+        if !self.passes(Right::Respond).await? {
             return Ok(Err(Verdict::ReadOnly));
         }
         let name = self.member(Some(integration), &member).await?.name;
@@ -271,7 +272,8 @@ impl Deck {
             member_id: allowed.member.clone(),
             member_name: allowed.name.clone(),
         };
-        let pressed = self.inner.store.press(press).await.told()?;
+        let store = self.gate(Right::Respond, OPERATION, message_id).await?;
+        let pressed = store.press(press).await.told()?;
         if pressed.member_id != allowed.member {
             return Ok(Verdict::Already { by: pressed.member_name, at: pressed.at });
         }

@@ -73,6 +73,7 @@ impl Deck {
     /// Lists the chats of the bot into the store. Rooms that are no longer listed stay: the bot may have been
     /// taken out, and history is worth keeping.
     pub(super) async fn list_chats(&self, integration: &IntegrationId, ask: Ask) -> Answer<()> {
+        let store = self.keeping().await?;
         let client = self.client(integration).await?;
         let mut token = None;
         for _ in 0..MOST_PAGES {
@@ -81,14 +82,14 @@ impl Deck {
                 self.learn_tenant(integration, &tenant).await?;
             }
             let rows = page.items.into_iter().map(chat_row).collect();
-            self.inner.store.upsert_chats(integration, rows).await.told()?;
+            store.upsert_chats(integration, rows).await.told()?;
             token = page.page_token;
             if !page.has_more || token.is_none() {
                 break;
             }
         }
         let now = self.inner.clock.now().ms().to_string();
-        self.inner.store.put_ui("larkdeck", &listed_key(integration), Some(&now)).await.told()
+        store.put_ui("larkdeck", &listed_key(integration), Some(&now)).await.told()
     }
 
     /// Asks the platform about one room: its name, its description, whether it is still there.
@@ -102,7 +103,7 @@ impl Deck {
         let ask = Ask::new(class, Feature::Live).within(PERSON_PATIENCE);
         let row = chat_row(client.chat(ask, chat).await.told()?);
         let status = row.status.unwrap_or(RoomStatus::Open);
-        self.inner.store.upsert_chats(integration, vec![row]).await.told()?;
+        self.keeping().await?.upsert_chats(integration, vec![row]).await.told()?;
         Ok(status)
     }
 
@@ -113,7 +114,8 @@ impl Deck {
     ) -> Answer<()> {
         let app = self.app_of(integration).await?;
         if app.tenant.as_ref() != Some(tenant) {
-            self.inner.store.set_app_facts(integration, Some(tenant), None, None).await.told()?;
+            let store = self.keeping().await?;
+            store.set_app_facts(integration, Some(tenant), None, None).await.told()?;
             self.inner.permits.set_tenant(&app.key, tenant).await?;
         }
         Ok(())
@@ -142,7 +144,7 @@ impl Deck {
     /// has none. Asks the platform at most once in ten minutes a room.
     ///
     /// # Errors
-    /// The platform's or the store's.
+    /// Permission for a viewer, the platform's, or the store's.
     pub async fn open_room(&self, integration: &IntegrationId, chat: &ChatId) -> Answer<()> {
         let what = format!("members/{chat}");
         if !self.is_due(&what, MEMBERS_FRESH) {
@@ -156,6 +158,7 @@ impl Deck {
     }
 
     async fn bring_up_to_date(&self, integration: &IntegrationId, chat: &ChatId) -> Answer<()> {
+        let store = self.keeping().await?;
         let room = self.room(integration, chat).await?;
         if room.status != RoomStatus::Open {
             return Ok(());
@@ -176,7 +179,7 @@ impl Deck {
             }
         }
         let count = u32::try_from(people.len()).ok();
-        self.inner.store.set_room_members(chat, people).await.told()?;
+        store.set_room_members(chat, people).await.told()?;
         let row = ChatRow {
             chat_id: chat.clone(),
             name: None,
@@ -184,15 +187,16 @@ impl Deck {
             status: None,
             member_count: count,
         };
-        self.inner.store.upsert_chats(integration, vec![row]).await.told()
+        store.upsert_chats(integration, vec![row]).await.told()
     }
 
-    /// Everything up to `place` is read by this reader. Allowed in read-only mode.
+    /// Everything up to `place` is read by this reader. Allowed in read-only mode; of viewers nothing is kept.
     ///
     /// # Errors
     /// The store's.
     pub async fn mark_read(&self, chat: &ChatId, place: &Place) -> Answer<()> {
-        self.inner.store.mark_read(&self.inner.reader, chat, &store_place(place)).await.told()
+        let Some(store) = self.keeping_or_viewer().await? else { return Ok(()) };
+        store.mark_read(&self.inner.reader, chat, &store_place(place)).await.told()
     }
 }
 

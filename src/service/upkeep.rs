@@ -90,7 +90,7 @@ impl Opening {
     async fn store_at(&self, text: &str) -> Answer<Store> {
         let url = self.url(text)?;
         let keys = KeyRing::load(self.key.clone().source(), Some(&url)).told()?;
-        let options = StoreOptions { url, create: false, me: self.me.clone() };
+        let options = StoreOptions { url, create: false, me: self.me.clone(), name: None };
         Store::open(options, keys, self.clock.clone()).await.told()
     }
 

@@ -7,7 +7,8 @@ use crate::core::{
     ids::{ChatId, IntegrationId, MemberId, MessageId, OpenId, Seq, ThreadId},
     integration::{ImKind, Integration, IntegrationUrls, Live, Receive},
     member::{Filter, Member, MemberCounts, Reason},
-    message::Message,
+    message::{Message, NewMessage},
+    retention::Retention,
     room::{Outgoing, Room, Seam},
     secret::Secret,
     time::Timestamp,
@@ -46,6 +47,12 @@ pub struct DeckSettings {
     pub deaf_after: Duration,
     /// `[quota] month_limit`: fills keep to a share of it.
     pub month_limit: Option<u64>,
+    /// `[retention]`: how long what is past is kept.
+    pub retention: Retention,
+    /// `[ui] name`: what the others know this process by, in place of the OS user.
+    pub name: Option<String>,
+    /// What this process is, as the others see it: `console`, `gateway`, `tail`.
+    pub what: &'static str,
 }
 
 impl Default for DeckSettings {
@@ -55,6 +62,9 @@ impl Default for DeckSettings {
             followed: Followed::default(),
             deaf_after: Duration::from_secs(120),
             month_limit: None,
+            retention: Retention::default(),
+            name: None,
+            what: "console",
         }
     }
 }
@@ -332,10 +342,14 @@ pub struct TranscriptPage {
 }
 
 /// What asking the platform for older messages brought.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Fetched {
     /// Messages that the store lacked.
     pub stored: usize,
+    /// Messages from before what is kept: they are here to be read and are not stored. Oldest first.
+    pub passing: Vec<NewMessage>,
+    /// From when on messages are kept, where that is why some are not stored.
+    pub kept_from: Option<Timestamp>,
     /// The platform has still older ones.
     pub has_more: bool,
 }

@@ -158,8 +158,13 @@ async fn messages(tx: &mut Tx<'_>, candidates: &[Candidate<'_>]) -> Result<Vec<I
     let firsts: Vec<usize> = (0..candidates.len())
         .filter(|at| candidates.get(*at).is_some_and(|c| first_of.get(&c.message.message_id) == Some(at)))
         .collect();
-    let (base, early_recalls) = tx.take_numbers_and_recalls(firsts.len()).await?;
-    let numbered: Vec<(usize, Seq)> = firsts.iter().zip(base.0..).map(|(at, seq)| (*at, Seq(seq))).collect();
+    let (base, early_recalls, kept_from) = tx.take_numbers_and_notes(firsts.len()).await?;
+    let mut numbered: Vec<(usize, Seq)> =
+        firsts.iter().zip(base.0..).map(|(at, seq)| (*at, Seq(seq))).collect();
+    // What is too old to be kept is not stored again either.
+    if let Some(from) = kept_from {
+        numbered.retain(|(at, _)| candidates.get(*at).is_some_and(|c| c.message.created_at >= from));
+    }
     let mut values = Vec::with_capacity(numbered.len() * MESSAGE_COLUMNS);
     for (at, seq) in &numbered {
         if let Some(candidate) = candidates.get(*at) {

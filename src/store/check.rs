@@ -1,7 +1,7 @@
 //! Whether the store is sound: what the engine says of its files, and whether the rows agree with each other.
 
 use super::{
-    Store, StoreError,
+    StoreError, View,
     copy::{TableSum, sum_of},
     key,
     sql::{Conn, q},
@@ -176,7 +176,7 @@ async fn broken(conn: &mut Conn, rule: &Rule) -> Result<Vec<Finding>, StoreError
     Ok(findings)
 }
 
-impl Store {
+impl View {
     /// Reads every row, asks the engine about its files, compares what has to agree, and opens every secret.
     ///
     /// # Errors
@@ -206,7 +206,7 @@ impl Store {
         let mut findings = Vec::new();
         for row in rows {
             let (integration, column) = (row.parse(0, "integration id")?, row.string(1)?);
-            if let Err(error) = key::check_secret(&self.0.keys, conn, &integration, &column).await {
+            if let Err(error) = key::check_secret(&self.inner().keys, conn, &integration, &column).await {
                 findings.push(Finding {
                     rule: "secret_opens",
                     key: format!("{integration} {column}"),

@@ -111,18 +111,20 @@ impl Store {
             told(&one);
             copied.push(one);
         }
-        let meta = q("select seq, feed_floor, early_recalls, created_at from store_meta where id = 1")
-            .must(&mut from)
-            .await?;
+        let meta =
+            q("select seq, feed_floor, early_recalls, created_at, kept_from from store_meta where id = 1")
+                .must(&mut from)
+                .await?;
         from.end().await;
         let mut tx = to.db().write("finish the copy").await?;
         q("update store_meta set seq = $1, feed_floor = $2, early_recalls = $3, created_at = $4,
-            generation = $5 where id = 1")
+            generation = $5, kept_from = $6 where id = 1")
         .bind(meta.int(0)?)
         .bind(meta.int(1)?)
         .bind(meta.int(2)?)
         .bind(meta.int(3)?)
         .bind(super::new_id("g_"))
+        .bind(meta.opt_int(4)?)
         .run(&mut tx)
         .await?;
         tx.commit().await?;

@@ -236,6 +236,12 @@ pub enum StoreError {
         /// Its value.
         value: String,
     },
+    /// Somebody has to be admin.
+    #[error("{who} is the last admin: somebody has to be")]
+    LastAdmin {
+        /// Whose role was to be changed.
+        who: String,
+    },
     /// Nothing of that id or name.
     #[error("there is no {what} {key:?}")]
     NotFound {
@@ -290,7 +296,8 @@ impl Problem for StoreError {
             | Self::WarRoomHeld { .. }
             | Self::MemberTaken { .. }
             | Self::KeyLacking { .. }
-            | Self::KeyInUse { .. } => Kind::Refused,
+            | Self::KeyInUse { .. }
+            | Self::LastAdmin { .. } => Kind::Refused,
             Self::NotFound { .. } | Self::NoSuchKey { .. } => Kind::NotFound,
         }
     }
@@ -367,10 +374,12 @@ impl Problem for StoreError {
             }
             Self::WarRoomHeld { by } => format!("larkdeck integration war-room disable {by:?}"),
             Self::KeyLacking { .. } => {
-                "Put the key into their ring (copy the key file, or change the variable and \
-                                        restart them): a running process says within a minute what it has."
+                "Put the key into their ring (copy the key file, or change the variable and restart them): a running \
+                 process says within a minute what it has. One of another host that has died is taken off the \
+                 list after four minutes, while a console or a gateway runs."
                     .to_owned()
             }
+            Self::LastAdmin { .. } => "Make somebody else admin first: larkdeck role set WHO admin.".to_owned(),
             Self::KeyInUse { .. } | Self::NoSuchKey { .. } => "See `larkdeck key list`.".to_owned(),
             _ => return None,
         };

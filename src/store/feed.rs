@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Store, StoreError, message, sql::q};
+use super::{StoreError, View, message, sql::q};
 use crate::core::{
     ids::{ChatId, Seq},
     message::Message,
@@ -128,7 +128,7 @@ impl Recent {
     }
 }
 
-impl Store {
+impl View {
     /// The changes after `after`, oldest first, at most `limit`.
     ///
     /// # Errors

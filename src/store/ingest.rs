@@ -377,7 +377,7 @@ impl Store {
         if items.is_empty() {
             return Ok(Vec::new());
         }
-        self.0.queue.submit(|reply| Job::Items { items, reply }).await
+        self.inner().queue.submit(|reply| Job::Items { items, reply }).await
     }
 
     /// Stores a page of a listing with its mark and seam in one transaction. Messages that are already there
@@ -386,7 +386,7 @@ impl Store {
     /// # Errors
     /// The engine's: then nothing of this page is stored.
     pub async fn fill_page(&self, page: FillPage) -> Result<Vec<Ingested>, StoreError> {
-        self.0.queue.submit(|reply| Job::Page { page, reply }).await
+        self.inner().queue.submit(|reply| Job::Page { page, reply }).await
     }
 
     /// An unbroken connection proves that the rooms of `integration` that were complete to `filled_to` or
@@ -409,43 +409,5 @@ impl Store {
         .run(&mut tx)
         .await?;
         tx.commit().await
-    }
-
-    /// Forgets events seen before `before` (redelivery ends after 7.1 h), outgoing messages that were sent
-    /// before it, and feed rows up to `feed_to`: some hundred rows a call. Returns how many; 0: nothing is left.
-    ///
-    /// # Errors
-    /// The engine's.
-    pub async fn prune(&self, before: Timestamp, feed_to: Seq) -> Result<u64, StoreError> {
-        let mut tx = self.db().write("prune the store").await?;
-        let mut gone = q("delete from event_seen where event_id in
-            (select event_id from event_seen where at < $1 order by at limit 256)")
-        .bind(before)
-        .run(&mut tx)
-        .await?;
-        gone += q("delete from outbox where uuid in
-            (select uuid from outbox where state = 'sent' and queued_at < $1 order by queued_at limit 64)")
-        .bind(before)
-        .run(&mut tx)
-        .await?;
-        let rows =
-            q("delete from feed where seq in (select seq from feed where seq <= $1 order by seq limit 256)
-            returning seq")
-            .bind(feed_to)
-            .all(&mut tx)
-            .await?;
-        let mut floor = 0;
-        for row in &rows {
-            floor = row.int(0)?.max(floor);
-        }
-        if floor > 0 {
-            q("update store_meta set feed_floor = $1 where id = 1 and feed_floor < $1")
-                .bind(floor)
-                .run(&mut tx)
-                .await?;
-            gone += u64::try_from(rows.len()).unwrap_or(u64::MAX);
-        }
-        tx.commit().await?;
-        Ok(gone)
     }
 }

@@ -1,7 +1,7 @@
 //! Integrations, their secrets, and the rule that one at most has War Room (R37).
 
 use super::{
-    Store, StoreError,
+    Store, StoreError, View,
     db::{CHUNK_ROWS, Tx},
     feed::ChangeKind,
     key,
@@ -86,7 +86,7 @@ impl Store {
         .run(&mut tx)
         .await?;
         if let Some(app) = &new.app {
-            let keys = &self.0.keys;
+            let keys = &self.inner().keys;
             key::put_secret(keys, &mut tx, &id, APP_SECRET, &app.app_secret).await?;
             if let Some(secret) = &app.encrypt_key {
                 key::put_secret(keys, &mut tx, &id, ENCRYPT_KEY, secret).await?;
@@ -99,7 +99,9 @@ impl Store {
         tx.commit().await?;
         self.integration(&id).await
     }
+}
 
+impl View {
     /// All integrations, by name.
     ///
     /// # Errors
@@ -127,7 +129,7 @@ impl Store {
                     Ok(secret) => secret.map(|secret| secret.masked()),
                     Err(_) => Some(DOTS.to_owned()),
                 };
-                let keys = &self.0.keys;
+                let keys = &self.inner().keys;
                 Some(AppSummary {
                     key: AppKey { base_url: base_url.into(), app_id },
                     tenant: row.opt_parse(5, "tenant_key")?,
@@ -185,7 +187,9 @@ impl Store {
         let all = self.integrations().await?;
         Ok(all.into_iter().find(|one| one.app.as_ref().is_some_and(|summary| summary.key == *app)))
     }
+}
 
+impl Store {
     /// Changes an integration.
     ///
     /// # Errors
@@ -216,7 +220,7 @@ impl Store {
             return Err(StoreError::not_found("integration", id));
         }
         if let Some(secret) = &patch.app_secret {
-            key::put_secret(&self.0.keys, &mut tx, id, APP_SECRET, secret).await?;
+            key::put_secret(&self.inner().keys, &mut tx, id, APP_SECRET, secret).await?;
         }
         for (column, change) in
             [(ENCRYPT_KEY, &patch.encrypt_key), (VERIFICATION_TOKEN, &patch.verification_token)]
@@ -224,7 +228,7 @@ impl Store {
             match change {
                 SecretPatch::Keep => {}
                 SecretPatch::Set(secret) => {
-                    key::put_secret(&self.0.keys, &mut tx, id, column, secret).await?
+                    key::put_secret(&self.inner().keys, &mut tx, id, column, secret).await?
                 }
                 SecretPatch::Clear => key::drop_secret(&mut tx, id, column).await?,
             }
@@ -309,7 +313,9 @@ impl Store {
             super::pause().await;
         }
     }
+}
 
+impl View {
     /// The app and its secrets in the clear.
     ///
     /// # Errors
@@ -322,7 +328,7 @@ impl Store {
             .one(&mut read)
             .await?
             .ok_or_else(|| StoreError::not_found("app of the integration", id))?;
-        let keys = &self.0.keys;
+        let keys = &self.inner().keys;
         Ok(AppCredentials {
             key: AppKey { base_url: row.text(0)?.into(), app_id: row.parse(1, "App ID")? },
             app_secret: key::get_secret(keys, &mut read, id, APP_SECRET)
@@ -332,7 +338,9 @@ impl Store {
             verification_token: key::get_secret(keys, &mut read, id, VERIFICATION_TOKEN).await?,
         })
     }
+}
 
+impl Store {
     /// Turns War Room on or off.
     ///
     /// # Errors
@@ -399,7 +407,9 @@ impl Store {
         tx.tell(ChangeKind::Integration, id.as_str(), None).await?;
         tx.commit().await
     }
+}
 
+impl View {
     /// The integrations that use an app id, on whatever host.
     ///
     /// # Errors

@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::{
-    Store, StoreError, StoreUrl,
+    Store, StoreError, StoreUrl, View,
     db::Tx,
     process,
     seal::{self, Place, Sealed},
@@ -475,24 +475,26 @@ fn sealed_of(row: &Row, column: usize) -> Result<Sealed, StoreError> {
     Ok(Sealed { nonce: row.bytes(column)?.to_vec(), bytes: row.bytes(column + 1)?.to_vec() })
 }
 
-impl Store {
+impl View {
     /// The keys of the ring.
     ///
     /// # Errors
     /// Those of reading the ring.
     pub async fn keys(&self) -> Result<Vec<KeyInfo>, StoreError> {
-        let mut ring = self.0.keys.ring();
+        let mut ring = self.inner().keys.ring();
         ring.reload()?;
         Ok(ring.list())
     }
 
     /// What this process can read, after another look.
     pub(super) fn ring_report(&self) -> Result<RingReport, StoreError> {
-        let mut ring = self.0.keys.ring();
+        let mut ring = self.inner().keys.ring();
         ring.reload()?;
         Ok(ring.report())
     }
+}
 
+impl Store {
     /// Makes a new key in the ring; it seals nothing until [`Store::use_key`]. Returns its id.
     ///
     /// # Errors
@@ -502,7 +504,7 @@ impl Store {
         // The transaction keeps two processes from changing the ring at once.
         let mut tx = self.db().write("add a key").await?;
         let sealed_by = q("select key_id from secret limit 1").one(&mut tx).await?;
-        let mut ring = self.0.keys.ring();
+        let mut ring = self.inner().keys.ring();
         ring.reload()?;
         if let (Some(row), true) = (sealed_by, ring.keys.is_empty()) {
             return Err(StoreError::KeyLost { key_id: row.string(0)?, ring: ring.origin() });
@@ -516,7 +518,7 @@ impl Store {
     /// [`StoreError::NoSuchKey`], [`StoreError::KeyLacking`] where a living process could not open what it
     /// seals, [`StoreError::KeyLost`], or the engine's: then nothing has changed.
     pub async fn use_key(&self, id: &str) -> Result<(), StoreError> {
-        let keys = &self.0.keys;
+        let keys = &self.inner().keys;
         let mut tx = self.db().write("seal the secrets anew").await?;
         let mine = {
             let mut ring = keys.ring();
@@ -563,7 +565,7 @@ impl Store {
     pub async fn drop_key(&self, id: &str) -> Result<(), StoreError> {
         let mut tx = self.db().write("drop a key").await?;
         let used = q("select count(*) from secret where key_id = $1").bind(id).must(&mut tx).await?.int(0)?;
-        let mut ring = self.0.keys.ring();
+        let mut ring = self.inner().keys.ring();
         ring.reload()?;
         let key = ring.get(id).ok_or_else(|| ring.no_such(id))?;
         let in_use = |reason: String| Err(StoreError::KeyInUse { key_id: id.to_owned(), reason });

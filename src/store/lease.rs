@@ -1,7 +1,7 @@
 //! Who holds an app's live connection: a row with an epoch and a beat, and no clock in it.
 
 use super::{
-    Store, StoreError,
+    Store, StoreError, View,
     feed::ChangeKind,
     sql::{Conn, Row, q},
 };
@@ -155,7 +155,9 @@ impl Store {
         }
         tx.commit().await
     }
+}
 
+impl View {
     /// The lease as it stands; `None` when nobody ever held it.
     ///
     /// # Errors
@@ -173,7 +175,9 @@ impl Store {
         let row = self.observe(app).await?;
         Ok(row.is_some_and(|row| row.holder.is_some() && row.mark.epoch == epoch))
     }
+}
 
+impl Store {
     /// Tells everybody the state of the connection held under `epoch`; `false` when it is no longer held.
     /// `since_at` is set to now when the state's word changes.
     ///
@@ -206,7 +210,9 @@ impl Store {
         tx.commit().await?;
         Ok(true)
     }
+}
 
+impl View {
     /// The live connection as its holder last told it; off where nobody holds it. `last_event_*` are of the
     /// last commit of an event of this app, by whatever way.
     ///

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::{
-    Store, StoreError,
+    Store, StoreError, View,
     db::Tx,
     feed::ChangeKind,
     sql::{Bulk, Row, Value, q},
@@ -152,7 +152,7 @@ struct Batch<'a> {
 }
 
 impl Store {
-    /// Applies changes under a batch id of the caller's ([`Store::new_batch_id`]); in chunks, each one
+    /// Applies changes under a batch id of the caller's ([`View::new_batch_id`]); in chunks, each one
     /// transaction. Repeating the call changes nothing more.
     ///
     /// # Errors
@@ -186,12 +186,16 @@ impl Store {
         }
         Ok(outcomes)
     }
+}
 
+impl View {
     /// A new id for [`Store::apply_links`].
     pub fn new_batch_id(&self) -> String {
         super::new_id("b_")
     }
+}
 
+impl Store {
     /// Remembers why members are not linked, and when the platform was asked. Linked members are left alone.
     ///
     /// # Errors
@@ -267,7 +271,9 @@ impl Store {
             super::pause().await;
         }
     }
+}
 
+impl View {
     async fn batch_to_undo(
         &self,
         integration: &IntegrationId,

@@ -1,7 +1,7 @@
 //! Logins by browser: states that were used, sessions, invitations, and the key that signs them all.
 
 use super::{
-    Store, StoreError, key,
+    Store, StoreError, View, key,
     sql::{Row, q},
 };
 use crate::core::{
@@ -54,7 +54,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::NotFound`], a key error, or the engine's.
     pub async fn signing_key(&self, integration: &IntegrationId) -> Result<Secret, StoreError> {
-        let keys = &self.0.keys;
+        let keys = &self.inner().keys;
         let mut read = self.db().read("read the signing key").await?;
         if let Some(found) = key::get_secret(keys, &mut read, integration, SIGNING_KEY).await? {
             return Ok(found);
@@ -93,7 +93,9 @@ impl Store {
         tx.commit().await?;
         Ok(is_first)
     }
+}
 
+impl View {
     /// Whether a login's state was used.
     ///
     /// # Errors
@@ -102,7 +104,9 @@ impl Store {
         let mut read = self.db().read("look at the state of a login").await?;
         Ok(q("select 1 from login_state where state_hash = $1").bind(hash).one(&mut read).await?.is_some())
     }
+}
 
+impl Store {
     /// Keeps a new session.
     ///
     /// # Errors
@@ -124,7 +128,9 @@ impl Store {
         .await?;
         tx.commit().await
     }
+}
 
+impl View {
     /// A session that has not ended.
     ///
     /// # Errors
@@ -141,7 +147,9 @@ impl Store {
         .await?;
         row.as_ref().map(read_session).transpose()
     }
+}
 
+impl Store {
     /// The next generation of a session has come back; `false`: another request was first, or it is gone.
     ///
     /// # Errors
@@ -196,7 +204,9 @@ impl Store {
         .await?;
         tx.commit().await
     }
+}
 
+impl View {
     /// An invitation, used, ended or not.
     ///
     /// # Errors
@@ -216,7 +226,9 @@ impl Store {
             used_at: row.opt_at(3)?,
         }))
     }
+}
 
+impl Store {
     /// Uses up every invitation of a member who is linked now.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{
-    Store, StoreError,
+    Store, StoreError, View,
     db::Tx,
     feed::ChangeKind,
     known::{self, Known, Plan},
@@ -61,15 +61,6 @@ pub struct MemberRow {
     pub phone: Option<String>,
     /// Team.
     pub team: Option<String>,
-}
-
-/// Whether an import writes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ImportMode {
-    /// It writes.
-    Apply,
-    /// It only tells what it would do.
-    DryRun,
 }
 
 /// What became of a row.
@@ -221,22 +212,13 @@ impl Store {
     ///
     /// # Errors
     /// The engine's: chunks before it are done.
-    pub async fn import_members(
-        &self,
-        rows: Vec<MemberRow>,
-        mode: ImportMode,
-    ) -> Result<Vec<Imported>, StoreError> {
+    pub async fn import_members(&self, rows: Vec<MemberRow>) -> Result<Vec<Imported>, StoreError> {
         let rows: Vec<MemberRow> = rows.into_iter().map(cleaned).collect();
         let mut plan = self.plan(&rows).await?;
         let mut answers = Vec::with_capacity(rows.len());
         while let Some(left) = rows.get(answers.len()..).filter(|left| !left.is_empty()) {
             let start = answers.len();
             let chunk = left.get(..IMPORT_ROWS).unwrap_or(left);
-            if mode == ImportMode::DryRun {
-                let mut read = self.db().read("compare the members").await?;
-                answers.extend(take_chunk(&mut read, &plan, start, chunk).await?.0);
-                continue;
-            }
             if start > 0 {
                 super::pause().await;
             }
@@ -255,12 +237,31 @@ impl Store {
         }
         Ok(answers)
     }
+}
+
+impl View {
+    /// What [`Store::import_members`] would answer.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub async fn compare_members(&self, rows: Vec<MemberRow>) -> Result<Vec<Imported>, StoreError> {
+        let rows: Vec<MemberRow> = rows.into_iter().map(cleaned).collect();
+        let plan = self.plan(&rows).await?;
+        let mut answers = Vec::with_capacity(rows.len());
+        for chunk in rows.chunks(IMPORT_ROWS) {
+            let mut read = self.db().read("compare the members").await?;
+            answers.extend(take_chunk(&mut read, &plan, answers.len(), chunk).await?.0);
+        }
+        Ok(answers)
+    }
 
     async fn plan(&self, rows: &[MemberRow]) -> Result<Plan, StoreError> {
         let mut read = self.db().read("compare the members").await?;
         Plan::make(&mut read, rows).await
     }
+}
 
+impl Store {
     /// Adds one member.
     ///
     /// # Errors
@@ -333,7 +334,9 @@ impl Store {
         tx.tell(ChangeKind::Member, id.as_str(), None).await?;
         tx.commit().await
     }
+}
 
+impl View {
     /// The members of these ids with their state at `integration`, in the order asked; missing ones are left
     /// out.
     ///

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{
-    Store, StoreError, absorb,
+    StoreError, View, absorb,
     db::Texts,
     sql::{Bulk, Conn, Query, Row, Value, q},
 };
@@ -146,7 +146,7 @@ pub enum Anchor {
     From(Timestamp),
 }
 
-impl Store {
+impl View {
     /// A page of a chat, oldest first; at most `limit` messages. Senders have the newest name that is known.
     ///
     /// # Errors

@@ -13,6 +13,7 @@ mod db;
 mod error;
 mod event;
 mod feed;
+mod grants;
 mod ingest;
 mod integration;
 pub mod key;
@@ -30,7 +31,9 @@ mod person;
 pub mod postgres;
 mod press;
 mod process;
+mod prune;
 mod reader;
+mod role;
 mod room;
 mod roster;
 mod schema;
@@ -47,25 +50,29 @@ mod tests;
 mod tx;
 mod watch;
 
-use std::{fmt, path::PathBuf, str::FromStr, sync::Arc};
+use std::{fmt, ops::Deref, path::PathBuf, str::FromStr, sync::Arc};
 
 pub use self::{
     check::{Finding, StoreCheck},
     copy::{CopiedTable, TableSum},
     error::StoreError,
     feed::{Change, ChangeKind},
+    grants::grants,
     ingest::{FillKind, FillPage, Incoming, IngestItem, Ingested, NewSeam},
     integration::{IntegrationPatch, NewIntegration, SecretPatch},
     lease::{Acquired, LeaseMark, LeaseRow},
     link::{LinkBatch, LinkChange, LinkOutcome, UndoReport},
     login::{Invitation, Session},
-    member::{ImportMode, Imported, MemberPatch, MemberRow},
+    member::{Imported, MemberPatch, MemberRow},
     message::{Anchor, Place},
     operation::OperationQuery,
     outbox::{NewOutgoing, OutboxRow},
     person::Person,
     press::{NewPress, Pressed},
+    process::{Console, Seen},
+    prune::Kept,
     reader::Reader,
+    role::{Assignment, RoleChange},
     room::ChatRow,
     roster::{RosterChunk, RosterRow},
     watch::{Health, Watch},
@@ -129,22 +136,37 @@ pub struct StoreOptions {
     pub url: StoreUrl,
     /// Make it where there is none. Otherwise [`StoreError::Missing`].
     pub create: bool,
-    /// This process, as the others see it; the author of what it writes.
+    /// This process: OS user, host, pid. Whoever that is has a role.
     pub me: Holder,
+    /// What the others know it by, in place of the OS user: the author of what it writes.
+    pub name: Option<String>,
 }
 
-/// An open store. Clones share the connections; the last one closes them.
+/// An open store, to be read. Clones share the connections; the last one closes them.
 #[derive(Clone)]
-pub struct Store(Arc<Inner>);
+pub struct View(Arc<Inner>);
+
+/// An open store, to be read and written. Whoever has one may write: see that it does not get around.
+#[derive(Debug, Clone)]
+pub struct Store(View);
+
+impl Deref for Store {
+    type Target = View;
+
+    fn deref(&self) -> &View {
+        &self.0
+    }
+}
 
 struct Inner {
     db: Arc<Db>,
     keys: key::Keys,
+    identity: String,
     queue: Queue,
     watcher: watch::Watcher,
 }
 
-impl fmt::Debug for Store {
+impl fmt::Debug for View {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Store").field(&self.0.db.place).finish()
     }
@@ -160,13 +182,27 @@ impl Store {
         keys: key::KeyRing,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StoreError> {
-        let db = Arc::new(Db::open(&options.url, options.create, options.me, clock).await?);
-        Ok(Self(Arc::new(Inner {
+        let identity = options.me.to_string();
+        let me = match options.name {
+            Some(user) => Holder { user, ..options.me },
+            None => options.me,
+        };
+        let db = Arc::new(Db::open(&options.url, options.create, me, clock).await?);
+        let identity = match options.url {
+            StoreUrl::Sqlite(_) => identity,
+            // There the login is who one is.
+            StoreUrl::Postgres(_) => {
+                let mut read = db.read("ask who this is").await?;
+                q("select session_user::text").must(&mut read).await?.string(0)?
+            }
+        };
+        Ok(Self(View(Arc::new(Inner {
             queue: Queue::start(Arc::clone(&db)),
             watcher: watch::Watcher::new(),
             keys: key::Keys::new(keys),
+            identity,
             db,
-        })))
+        }))))
     }
 
     /// Makes the store where there is none, or brings its schema up to date; the version that it had before (0:
@@ -186,10 +222,21 @@ impl Store {
     pub async fn version_at(url: &StoreUrl, me: &Holder, clock: &Arc<dyn Clock>) -> Result<i64, StoreError> {
         Db::version_at(url, me, clock).await
     }
+}
 
-    /// This process.
+impl View {
+    /// This process, by the name that the others know.
     pub fn me(&self) -> &Holder {
-        &self.0.db.me
+        &self.inner().db.me
+    }
+
+    /// Who this process is where roles are assigned: OS user@host; on PostgreSQL the login.
+    pub fn identity(&self) -> &str {
+        &self.inner().identity
+    }
+
+    fn inner(&self) -> &Inner {
+        &self.0
     }
 
     /// The generation of the store: a cursor of another generation is worthless.
@@ -209,13 +256,13 @@ impl Store {
 
     /// Finishes what is queued and closes the connections. Later calls fail with [`StoreError::Closed`].
     pub async fn close(&self) {
-        self.0.queue.close().await;
-        self.0.watcher.stop();
-        self.0.db.close().await;
+        self.inner().queue.close().await;
+        self.inner().watcher.stop();
+        self.inner().db.close().await;
     }
 
     fn db(&self) -> &Db {
-        &self.0.db
+        &self.inner().db
     }
 }
 

@@ -1,7 +1,7 @@
 //! Finding a member by what a person types.
 
 use super::{
-    Store, StoreError,
+    StoreError, View,
     member::email_key,
     sql::{Bulk, Conn, q},
 };
@@ -10,10 +10,10 @@ use crate::core::{
     member::Member,
 };
 
-/// Candidates that [`Store::find_members`] names at most.
+/// Candidates that [`View::find_members`] names at most.
 const MAX_FOUND: usize = 10;
 
-impl Store {
+impl View {
     /// The member that has exactly this id, email or name; `None` too where several have the name. A few steps
     /// into indexes, however many members there are.
     ///

@@ -1,7 +1,7 @@
 //! The operation log (B12).
 
 use super::{
-    Store, StoreError,
+    Store, StoreError, View,
     db::Tx,
     feed::ChangeKind,
     sql::{Row, q},
@@ -37,7 +37,9 @@ impl Store {
         tx.commit().await?;
         Ok(seq)
     }
+}
 
+impl View {
     /// Rows of the log, oldest first.
     ///
     /// # Errors

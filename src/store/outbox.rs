@@ -1,7 +1,7 @@
 //! Messages on their way out: committed before the call, never sent twice.
 
 use super::{
-    Store, StoreError, absorb,
+    Store, StoreError, View, absorb,
     db::Tx,
     feed::ChangeKind,
     ingest::{Incoming, IngestItem, Ingested},
@@ -223,7 +223,9 @@ impl Store {
         tx.commit().await?;
         Ok(!row.is_empty())
     }
+}
 
+impl View {
     /// One row.
     ///
     /// # Errors
@@ -249,7 +251,9 @@ impl Store {
         .await?;
         rows.iter().map(read).collect()
     }
+}
 
+impl Store {
     /// Rows queued or sending whose process is gone become unknown, and are returned. A process of this host
     /// is gone when its id is free or was given to another; one of another host after an hour.
     ///

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{
-    Store, StoreError,
+    Store, StoreError, View,
     db::{CHUNK_ROWS, Tx},
     feed::ChangeKind,
     sql::{Bulk, Conn, Value},
@@ -34,7 +34,9 @@ impl Store {
         }
         Ok(())
     }
+}
 
+impl View {
     /// What is known of these ids; unknown ones are left out.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! What belongs to one person: read marks, drafts, where the screen was left. No feed rows.
 
-use super::{Place, Store, StoreError, sql::q};
+use super::{Place, Store, StoreError, View, sql::q};
 use crate::core::ids::{ChatId, OpenId};
 
 /// A person who reads.
@@ -56,7 +56,9 @@ impl Store {
         .await?;
         touch.done().await
     }
+}
 
+impl View {
     /// Up to where a chat is read.
     ///
     /// # Errors
@@ -70,7 +72,9 @@ impl Store {
             .await?;
         row.map(|row| Ok(Place { at: row.at(0)?, message_id: row.parse(1, "message_id")? })).transpose()
     }
+}
 
+impl Store {
     /// Keeps a piece of one's screen (`draft/oc_…`, `session`); `None` forgets it.
     ///
     /// # Errors
@@ -97,7 +101,9 @@ impl Store {
         };
         touch.done().await
     }
+}
 
+impl View {
     /// A piece of one's screen.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{
-    Reader, Store, StoreError, absorb,
+    Reader, Store, StoreError, View, absorb,
     db::CHUNK_ROWS,
     event,
     feed::ChangeKind,
@@ -87,7 +87,9 @@ impl Store {
         }
         Ok(())
     }
+}
 
+impl View {
     /// The rooms of an integration for a reader: those with unread messages first, then by the newest
     /// message; rooms that are over come last.
     ///
@@ -123,7 +125,9 @@ impl Store {
         let query = q(select_room!("where r.chat_id = $2")).bind(reader.name.as_str()).bind(chat);
         Ok(load(&mut read, query, reader).await?.pop())
     }
+}
 
+impl Store {
     /// A room of which nothing was listed yet is known from `from` on: with it, or with whatever it is
     /// complete to already.
     ///
@@ -233,7 +237,9 @@ impl Store {
         }
         tx.commit().await
     }
+}
 
+impl View {
     /// The members of a room, by name.
     ///
     /// # Errors

@@ -5,7 +5,7 @@
 //! same order, are merged in here.
 
 use super::{
-    Store, StoreError,
+    StoreError, View,
     sql::{Dialect, Query, q},
 };
 use crate::core::ids::{IntegrationId, Seq};
@@ -75,7 +75,7 @@ fn flags(text: &str, linked: &[&str]) -> Vec<bool> {
         .collect()
 }
 
-impl Store {
+impl View {
     /// All members, in one piece or more. With the number up to which it is current.
     ///
     /// # Errors

@@ -35,6 +35,8 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/sqlite/0004_process.sql"),
     include_str!("migrations/sqlite/0005_threads.sql"),
     include_str!("migrations/sqlite/0006_ledger.sql"),
+    include_str!("migrations/sqlite/0007_people.sql"),
+    include_str!("migrations/sqlite/0008_retention.sql"),
 ];
 
 /// What a connection is for.

@@ -78,6 +78,8 @@ pub(super) const TABLES: &[Table] = tables! {
     Team read_mark (reader Text, chat_id Text) at Int, message_id Text, counted Int;
     Team ui (reader Text, key Text) value Text;
     Team feed (seq Int) what Int, key Text, chat_id Text;
+    Team feed_mark (seq Int) at Int;
+    Team role (who Text) role Text, set_by Text, set_at Int;
     Team login_state (state_hash Text) expires_at Int;
     Team session (id_hash Text) integration_id Text, app_id Text, open_id Text, name Text, generation Int,
         rotated_at Int, signed_in_at Int, expires_at Int;
@@ -87,7 +89,7 @@ pub(super) const TABLES: &[Table] = tables! {
     Processes lease (base_url Text, app_id Text) epoch Int, beat Int, holder_user Text, holder_host Text,
         holder_pid Int, state Text, since_at Int, last_event_at Int, last_event_via Text;
     Processes process (holder_host Text, holder_pid Int, holder_start Text) holder_user Text, ring Text,
-        keys Text, seen_at Int;
+        keys Text, seen_at Int, identity Text, what Text, since_at Int;
 };
 
 impl Table {

@@ -11,7 +11,10 @@ use super::{
     postgres,
     sql::{Conn, Engine, q},
 };
-use crate::core::ids::{ChatId, Seq};
+use crate::core::{
+    ids::{ChatId, Seq},
+    time::Timestamp,
+};
 
 /// Begins a transaction on SQLite: with the lock, so that what it reads stays as it is.
 const BEGIN: &str = "begin immediate";
@@ -89,20 +92,25 @@ impl<'a> Tx<'a> {
 
     /// Takes `count` numbers of the feed; the first of them. They become visible with the commit.
     pub(super) async fn take_numbers(&mut self, count: usize) -> Result<Seq, StoreError> {
-        Ok(self.take_numbers_and_recalls(count).await?.0)
+        Ok(self.take_numbers_and_notes(count).await?.0)
     }
 
-    /// The same, with the number of recalls that wait for their message.
-    pub(super) async fn take_numbers_and_recalls(&mut self, count: usize) -> Result<(Seq, i64), StoreError> {
+    /// The same, with the number of recalls that wait for their message, and the instant from which on messages
+    /// are kept.
+    pub(super) async fn take_numbers_and_notes(
+        &mut self,
+        count: usize,
+    ) -> Result<(Seq, i64, Option<Timestamp>), StoreError> {
         let count = i64::try_from(count).unwrap_or(i64::MAX);
-        let row = q("update store_meta set seq = seq + $1 where id = 1 returning seq, early_recalls")
-            .bind(count)
-            .must(self)
-            .await?;
+        let row =
+            q("update store_meta set seq = seq + $1 where id = 1 returning seq, early_recalls, kept_from")
+                .bind(count)
+                .must(self)
+                .await?;
         let last = Seq(row.int(0)?);
         let before = self.told.numbers.map_or(Seq(last.0 - count), |(before, _)| before);
         self.told.numbers = Some((before, last));
-        Ok((Seq(last.0 - count + 1), row.int(1)?))
+        Ok((Seq(last.0 - count + 1), row.int(1)?, row.opt_at(2)?))
     }
 
     /// Writes one row of the feed.

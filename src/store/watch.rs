@@ -17,7 +17,7 @@ use tokio::{sync::watch, task::AbortHandle, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Store, StoreError,
+    StoreError, View,
     db::{Db, Home, bell_path},
     postgres,
     sql::q,
@@ -54,7 +54,7 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Waits until the feed has grown since the last call (or since [`Store::watch`]); returns its head.
+    /// Waits until the feed has grown since the last call (or since [`View::watch`]); returns its head.
     ///
     /// # Errors
     /// [`StoreError::Closed`] once the store is closed.
@@ -171,11 +171,11 @@ pub(super) async fn look(db: &Db) {
     }
 }
 
-impl Store {
+impl View {
     /// Starts to watch for commits, those of other processes too.
     pub fn watch(&self) -> Watch {
-        self.0.watcher.ensure_running(&self.0.db);
-        Watch { head: self.0.db.head.subscribe(), closed: self.0.db.closed.clone() }
+        self.inner().watcher.ensure_running(&self.inner().db);
+        Watch { head: self.db().head.subscribe(), closed: self.db().closed.clone() }
     }
 
     /// How the store is reached.

@@ -9,8 +9,8 @@ use crate::{
     app::{
         command::{COMMANDS, Command, Risk},
         event::{
-            CheckLine, CheckReport, IntegrationRow, LinkOutcome, LinkPlan, LinkProgress, LinkResult,
-            MemberQuery, Place, PressVerdict, Size,
+            CheckLine, CheckReport, ConsoleRow, ConsolesView, IntegrationRow, LinkOutcome, LinkPlan,
+            LinkProgress, LinkResult, MemberQuery, Place, PressVerdict, Size,
         },
         keymap::Keymap,
         model::*,
@@ -26,6 +26,7 @@ use crate::{
         operation::{NewOperation, Operation},
         permit::Feature,
         quota::{BucketUse, EndpointUse, MonthUse, QuotaReport, QuotaSource},
+        role,
         room::{Missing, Outgoing, OutgoingState, Room, RoomKind, RoomMember, RoomStatus, Seam},
         text::{SafeText, wrap},
         time::Timestamp,
@@ -60,6 +61,7 @@ pub(super) fn empty(lang: Lang, columns: u16, rows: u16) -> Model {
         mouse: true,
         bell: crate::config::Bell::Mention,
         access: Access::Write,
+        role: role::Role::Admin,
         me: me(),
         keymap: Arc::new(Keymap::default()),
         session: Session::default(),
@@ -747,6 +749,7 @@ pub(super) fn overlays(lang: Lang, columns: u16, rows: u16) -> Vec<Model> {
             }),
             0,
         ),
+        Overlay::Consoles(Some(Box::new(consoles())), 0),
     ];
     all.into_iter()
         .map(|overlay| {
@@ -756,6 +759,32 @@ pub(super) fn overlays(lang: Lang, columns: u16, rows: u16) -> Vec<Model> {
             model
         })
         .collect()
+}
+
+fn consoles() -> ConsolesView {
+    let row = |user: &str, host: &str, what: &str, role, is_me| ConsoleRow {
+        holder: Holder { user: user.into(), host: host.into(), pid: 4711 },
+        what: what.into(),
+        role,
+        since_at: Some(now().minus(std::time::Duration::from_secs(3 * 3600))),
+        is_me,
+    };
+    ConsolesView {
+        consoles: vec![
+            row("ann", "bastion-1", "console", role::Role::Admin, true),
+            row("larkdeck", "gateway-1.example.com", "gateway", role::Role::Admin, false),
+            row("值班李娜", "bastion-2", "tail", role::Role::Responder, false),
+        ],
+        roles: vec![
+            ("ann@bastion-1".to_owned(), role::Role::Admin),
+            ("larkdeck@gateway-1.example.com".to_owned(), role::Role::Admin),
+            ("ops@bastion-2".to_owned(), role::Role::Responder),
+            ("*".to_owned(), role::Role::Viewer),
+        ],
+        me: "ann@bastion-1".to_owned(),
+        mine: role::Role::Admin,
+        are_enforced: false,
+    }
 }
 
 /// All of them, with names.

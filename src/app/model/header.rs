@@ -7,6 +7,7 @@ use crate::{
         integration::{Holder, ImKind, LiveState, Receive},
         lang::{Lang, Phrase, phrase},
         message::Via,
+        role::Role,
         text::SafeText,
         time::{Age, Timestamp},
     },
@@ -31,6 +32,8 @@ pub struct Header {
     pub month: Option<MonthLine>,
     /// This console may not change anything.
     pub is_read_only: bool,
+    /// Its role, where that is not admin.
+    pub role: Option<Role>,
     /// The time of day with its zone: `03:12 +08:00`.
     pub clock: String,
     /// Numbers beside the panes' names: unlinked users, rooms with something unread.
@@ -159,6 +162,7 @@ impl Model {
             is_by_webhook: live.and_then(|live| live.last_event_via) == Some(Via::Webhook),
             month: self.month_line(),
             is_read_only: self.is_read_only(),
+            role: Some(self.role).filter(|role| *role != Role::Admin),
             clock: self.now.in_zone(&self.zone).strftime("%H:%M %:z").to_string(),
             counts: [
                 None,

@@ -7,7 +7,7 @@ use crate::{
     app::{
         command::{Command, Risk},
         effect::EffectId,
-        event::{CheckReport, LinkOutcome, LinkPlan, LinkProgress, Place, PressVerdict},
+        event::{CheckReport, ConsolesView, LinkOutcome, LinkPlan, LinkProgress, Place, PressVerdict},
     },
     core::{
         error::Fault,
@@ -43,6 +43,8 @@ pub enum Overlay {
     Press(Box<PressVerdict>, u16),
     /// What a check found.
     Check(Box<CheckState>),
+    /// Who is connected, once it is known, and the first row on screen.
+    Consoles(Option<Box<ConsolesView>>, u16),
     /// A URL for a phone.
     Qr(Qr),
     /// Text to select with the terminal's own means.
@@ -65,6 +67,7 @@ impl Overlay {
             Self::Fault(..) => "fault",
             Self::Press(..) => "press",
             Self::Check(_) => "check",
+            Self::Consoles(..) => "consoles",
             Self::Qr(_) => "qr",
             Self::Plain(_) => "plain",
             Self::React(_) => "react",

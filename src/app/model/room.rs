@@ -164,8 +164,10 @@ pub struct OpenRoom {
     pub has_older: bool,
     /// The store has newer messages.
     pub has_newer: bool,
-    /// The platform has none before the oldest here.
+    /// The platform has none before the oldest here that is kept.
     pub is_start: bool,
+    /// It has, but messages from before this instant are no longer kept.
+    pub kept_from: Option<Timestamp>,
     /// What is on screen.
     pub scroll: Scroll,
     /// The entry under the cursor; `None` while nobody has moved it: the last one.
@@ -254,6 +256,7 @@ impl OpenRoom {
             has_older: false,
             has_newer: false,
             is_start: false,
+            kept_from: None,
             scroll: Scroll::End,
             cursor: None,
             new_below: 0,

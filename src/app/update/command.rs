@@ -14,6 +14,7 @@ use crate::{
     core::{
         lang::{Phrase, phrase},
         member::Filter,
+        role::Right,
     },
 };
 
@@ -51,6 +52,7 @@ impl Turn<'_> {
                     self.m.overlays.push(Overlay::Fault(fault, 0));
                 }
             }
+            Command::Consoles => self.show_consoles(),
             Command::Refresh => self.refresh(),
             Command::Up => self.move_focus(Move::By(-1)),
             Command::Down => self.move_focus(Move::By(1)),
@@ -150,6 +152,8 @@ impl Turn<'_> {
             Pane::Users => Topic::Members,
             Pane::Quota => Topic::Quota,
             Pane::Log => Topic::Log,
+            // A viewer asks the platform nothing.
+            Pane::Rooms if !self.m.role.may(Right::Keep) => Topic::Rooms,
             Pane::Rooms => {
                 if let Some(id) = self.m.active.clone() {
                     self.ask_latest(Topic::RefreshRooms, Ask::RefreshRooms(id));

@@ -8,11 +8,13 @@ use crate::{
         effect::TerminalEffect,
         event::CopyOutcome,
         model::{DetailRow, Item, ItemBody, LinkStage, Overlay, Pane, PlainText, RoomFocus, URLS},
+        phrase::role_word,
     },
     core::{
         error::Fault,
         lang::{Phrase, phrase},
         operation::Operation,
+        role::Role,
         text::SafeText,
     },
 };
@@ -92,6 +94,13 @@ impl Turn<'_> {
                 LinkStage::Failed(fault) => Some(fault_text(fault)),
                 _ => None,
             },
+            Some(Overlay::Consoles(Some(found), _)) => {
+                let role = |role: Role| role_word(role).get(self.m.lang);
+                let consoles = found.consoles.iter();
+                let lines = consoles
+                    .map(|row| format!("{} (pid {}): {}", row.holder, row.holder.pid, role(row.role)));
+                Some(lines.collect::<Vec<_>>().join("\n"))
+            }
             Some(Overlay::Check(state)) => state.report.as_ref().map(|report| {
                 let lines = report.lines.iter().map(|line| format!("{}: {}", line.what, line.detail));
                 lines.collect::<Vec<_>>().join("\n")

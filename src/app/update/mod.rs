@@ -26,15 +26,17 @@ use std::time::Duration;
 use super::{
     action::{Action, AnswerBox},
     busy::Topic,
-    command::Risk,
+    command::may,
     effect::{Ask, Effect, EffectId, TerminalEffect},
     event::{Answer, FeedBatch},
     model::{Level, Load, Model, Toast},
+    phrase::role_word,
 };
 use crate::core::{
     error::{Fault, Kind},
     ids::IntegrationId,
     lang::{Phrase, phrase},
+    role::{Right, Role},
     text::SafeText,
 };
 
@@ -73,6 +75,7 @@ impl Turn<'_> {
                 | Action::Merge(_)
                 | Action::SetLive { .. }
                 | Action::SetQuota(_)
+                | Action::SetRole(_)
                 | Action::SetFocus(_)
                 | Action::ShowLinkProgress { .. }
         );
@@ -100,6 +103,7 @@ impl Turn<'_> {
             Action::Merge(batch) => self.merge(*batch),
             Action::SetLive { integration, live } => self.set_live(&integration, *live),
             Action::SetQuota(report) => self.set_quota(*report),
+            Action::SetRole(role) => self.set_role(role),
             Action::Notice(fault) => self.show_fault(fault),
             Action::TellCopy(outcome) => self.tell_copy(outcome),
             pointed => self.point(pointed),
@@ -141,11 +145,21 @@ impl Turn<'_> {
         self.settle_wake();
     }
 
-    /// Asks the runtime. In a console that is read-only, nothing that changes anything gets past here.
+    /// Asks the runtime. In a console that is read-only, nothing that changes anything gets past here; in that of
+    /// a viewer, nothing that takes a right.
     fn ask(&mut self, topic: Topic, ask: Ask) -> Option<EffectId> {
-        if self.m.is_read_only() && ask.risk() != Risk::Read {
-            self.toast(Level::Warn, READ_ONLY);
-            return None;
+        match ask.right() {
+            None => {}
+            // What a console does by itself is left undone without a word.
+            Some(Right::Keep) if !self.m.role.may(Right::Keep) => return None,
+            Some(Right::Keep) => {}
+            Some(right) => {
+                let refused = may(self.m.role, right).err();
+                if let Some(reason) = refused.or(self.m.is_read_only().then_some(READ_ONLY)) {
+                    self.toast(Level::Warn, reason);
+                    return None;
+                }
+            }
         }
         let id = self.m.busy.begin(topic);
         self.out.push(Effect::Ask { id, ask });
@@ -236,12 +250,13 @@ impl Turn<'_> {
             (_, Answer::Invited { member, url }) => self.invited(&member, &url),
             (topic, Answer::Rooms(rooms)) => self.take_rooms(rooms, topic == Topic::RefreshRooms),
             (topic, Answer::Transcript(page)) => self.take_transcript(&topic, page),
-            (Topic::Fetch(chat), Answer::OlderFetched { stored, is_start }) => {
-                self.older_fetched(&chat, stored, is_start);
+            (Topic::Fetch(chat), Answer::OlderFetched { stored, is_start, kept_from }) => {
+                self.older_fetched(&chat, stored, is_start, kept_from);
             }
             (Topic::Thread(chat), Answer::Thread(messages)) => self.take_thread(&chat, messages),
             (Topic::People(chat), Answer::RoomMembers(people)) => self.take_people(&chat, people),
             (Topic::Names(chat), Answer::Names(names)) => self.take_names(&chat, &names),
+            (_, Answer::Consoles(found)) => self.take_consoles(found),
             (_, Answer::Queued(outgoing)) => self.queued(id, outgoing),
             (_, Answer::Quota(report)) => self.set_quota(report),
             (_, Answer::Log(page)) => self.take_log(page),
@@ -322,11 +337,23 @@ impl Turn<'_> {
         }
     }
 
+    /// Somebody has given this console another role.
+    fn set_role(&mut self, role: Role) {
+        if self.m.role == role {
+            return;
+        }
+        self.m.role = role;
+        self.m.touch();
+        let text = NEW_ROLE.fill(self.m.lang, &[&role_word(role).get(self.m.lang)]);
+        self.toast_text(Level::Warn, &text, None);
+    }
+
     fn is_active(&self, id: &IntegrationId) -> bool {
         self.m.active.as_ref() == Some(id)
     }
 }
 
+const NEW_ROLE: Phrase = phrase("Your role here is now: {}.", "你在此的角色现为：{}。");
 const READ_ONLY: Phrase = phrase("This console is read-only.", "当前为只读模式。");
 const REMOVED: Phrase = phrase("Removed.", "已移除。");
 const REACTED: Phrase = phrase("Reaction sent.", "已添加表情。");

@@ -5,6 +5,7 @@ use crate::{
     app::{
         busy::Topic,
         effect::Ask,
+        event::ConsolesView,
         keymap,
         model::{Field, Help, LinkStage, Overlay, Palette, React, RoomFocus},
     },
@@ -41,6 +42,26 @@ impl Turn<'_> {
         if let Some(command) = command {
             self.m.overlays.pop();
             self.run(command);
+        }
+    }
+
+    /// Who is connected, as of now.
+    pub(super) fn show_consoles(&mut self) {
+        if matches!(self.m.overlay(), Some(Overlay::Consoles(..))) {
+            return;
+        }
+        self.m.overlays.push(Overlay::Consoles(None, 0));
+        self.ask_latest(Topic::Consoles, Ask::LoadConsoles);
+    }
+
+    pub(super) fn take_consoles(&mut self, found: Box<ConsolesView>) {
+        let shown = self.m.overlays.iter_mut().find_map(|overlay| match overlay {
+            Overlay::Consoles(shown, _) => Some(shown),
+            _ => None,
+        });
+        if let Some(shown) = shown {
+            *shown = Some(found);
+            self.m.touch();
         }
     }
 

@@ -237,9 +237,12 @@ impl Turn<'_> {
         match self.m.overlays.last_mut() {
             Some(Overlay::Help(help)) => help.scroll = text(help.scroll),
             Some(Overlay::Member(detail)) => detail.scroll = text(detail.scroll),
-            Some(Overlay::Operation(_, scroll) | Overlay::Fault(_, scroll) | Overlay::Press(_, scroll)) => {
-                *scroll = text(*scroll);
-            }
+            Some(
+                Overlay::Operation(_, scroll)
+                | Overlay::Fault(_, scroll)
+                | Overlay::Press(_, scroll)
+                | Overlay::Consoles(_, scroll),
+            ) => *scroll = text(*scroll),
             Some(Overlay::Check(state)) => state.scroll = text(state.scroll),
             Some(Overlay::Plain(plain)) => plain.scroll = text(plain.scroll),
             Some(Overlay::Palette(palette)) => {

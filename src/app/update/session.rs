@@ -14,6 +14,7 @@ use crate::{
     core::{
         integration::LiveState,
         lang::Lang,
+        role::Right,
         time::{Age, Timestamp},
     },
 };
@@ -87,7 +88,7 @@ impl Turn<'_> {
 
     /// A person did something: the session may have changed.
     pub(super) fn keep_soon(&mut self) {
-        if self.m.keep_at.is_none() {
+        if self.m.keep_at.is_none() && self.m.role.may(Right::Keep) {
             self.m.keep_at = Some(self.m.now.plus(KEEP_AFTER));
         }
     }

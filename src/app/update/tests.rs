@@ -16,6 +16,7 @@ use crate::{
         member::{Filter, Link, LinkOrigin, Member, MemberCounts, Reason},
         message::{Message, NewMessage, Sender, SenderKind, Via},
         operation::{Operation, OperationResult},
+        role::{Right, Role},
         room::{Outgoing, OutgoingState, Room, RoomKind, RoomMember, RoomStatus},
         secret::Secret,
         time::Timestamp,
@@ -141,6 +142,7 @@ impl Desk {
             mouse: false,
             bell: Bell::Mention,
             access,
+            role: Role::Admin,
             me: me(),
             keymap: Arc::new(Keymap::default()),
             session,
@@ -894,9 +896,20 @@ fn any_event(kind: u8, n: u16, desk: &Desk) -> Event {
             is_linked: true,
         }])),
         17 => answered(Answer::Names(vec![("ou_a".to_owned(), "Ann\u{1b}[2J".to_owned())])),
-        15 => answered(Answer::OlderFetched { stored: u64::from(n % 2), is_start: n.is_multiple_of(3) }),
+        15 => answered(Answer::OlderFetched {
+            stored: u64::from(n % 2),
+            is_start: n.is_multiple_of(3),
+            kept_from: None,
+        }),
         16 => answered(Answer::Thread(vec![message("oc_1", number), message("oc_1", 3)])),
         _ => Event::KeyPressed(keys[usize::from(n) % keys.len()].parse().unwrap()),
+    }
+}
+
+fn right(effect: &Effect) -> Option<Right> {
+    match effect {
+        Effect::Ask { ask, .. } => ask.right(),
+        Effect::Terminal(_) => None,
     }
 }
 
@@ -904,13 +917,16 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
 
     #[test]
-    fn nothing_panics_and_nothing_changes_anything_when_read_only(
+    fn nothing_panics_and_nothing_leaves_that_access_or_role_forbid(
         events in proptest::collection::vec((any::<u8>(), any::<u16>()), 0..200),
         can_lift: bool,
         is_write in 0u8..3,
+        role in 0usize..3,
     ) {
         let access = if is_write == 0 { Access::Write } else { Access::ReadOnly { can_lift } };
         let mut desk = Desk::ready(access);
+        let role = Role::ALL[role];
+        desk.event(Event::RoleChanged(role));
         for (kind, n) in events {
             let event = any_event(kind, n, &desk);
             // Writes are allowed from here on.
@@ -918,8 +934,11 @@ proptest! {
             let effects = desk.event(event);
             if desk.model.is_read_only() && !lifts {
                 for effect in &effects {
-                    prop_assert_eq!(effect.risk(), Risk::Read, "{:?}", effect);
+                    prop_assert!(matches!(right(effect), None | Some(Right::Keep)), "{:?}", effect);
                 }
+            }
+            for effect in &effects {
+                prop_assert!(right(effect).is_none_or(|right| role.may(right)), "{role}: {:?}", effect);
             }
             _ = desk.model.footer();
             _ = desk.model.header();

@@ -17,7 +17,7 @@ use crate::{
             top,
         },
     },
-    core::{ids::ChatId, lang::Lang, message::Message, room::OutgoingState},
+    core::{ids::ChatId, lang::Lang, message::Message, role::Right, room::OutgoingState, time::Timestamp},
 };
 
 /// Entries kept while the end is on screen, and at most.
@@ -75,10 +75,18 @@ impl Turn<'_> {
         self.ask(Topic::Fetch(chat.clone()), Ask::FetchOlder { chat_id: chat, before });
     }
 
-    pub(super) fn older_fetched(&mut self, chat: &ChatId, stored: u64, is_start: bool) {
+    /// `kept_from`: there are older ones, which are not kept.
+    pub(super) fn older_fetched(
+        &mut self,
+        chat: &ChatId,
+        stored: u64,
+        is_start: bool,
+        kept_from: Option<Timestamp>,
+    ) {
         let mut is_empty = false;
         self.with_room(chat, |room| {
-            room.is_start = is_start || stored == 0;
+            room.is_start = is_start || stored == 0 || kept_from.is_some();
+            room.kept_from = kept_from;
             room.has_older |= stored > 0;
             is_empty = first_place(room).is_none();
         });
@@ -205,6 +213,7 @@ pub(super) fn transcript_rows(model: &Model) -> usize {
 fn may_mark(model: &Model) -> bool {
     let reads = matches!(model.rooms.focus, RoomFocus::Transcript | RoomFocus::Composer);
     model.is_focused
+        && model.role.may(Right::Keep)
         && model.pane == Pane::Rooms
         && model.overlays.is_empty()
         && reads

@@ -15,6 +15,7 @@ use crate::{
         ids::{IntegrationId, MemberId, OpenId},
         member::{LinkOrigin, Member, Reason},
         operation::NewOperation,
+        role::Right,
         time::Timestamp,
     },
     store::{LinkChange, LinkOutcome as Applied},
@@ -94,7 +95,8 @@ impl Deck {
     async fn note_running(&self, integration: &IntegrationId, running: Option<&Running>) -> Answer<()> {
         let note = running.map(serde_json::to_string).transpose();
         let note = note.map_err(|error| Fault::new(Kind::Bug, error.to_string()))?;
-        self.inner.store.put_ui(OWNER, &note_key(integration), note.as_deref()).await.told()
+        let store = self.keeping().await?;
+        store.put_ui(OWNER, &note_key(integration), note.as_deref()).await.told()
     }
 
     /// Takes links away. They are in the journal and can be undone.
@@ -107,7 +109,7 @@ impl Deck {
             [one] => one.to_string(),
             many => format!("{} members", many.len()),
         };
-        self.gate(OPERATION, &target).await?;
+        let store = self.gate(Right::Administer, OPERATION, &target).await?;
         let started = self.inner.clock.instant();
         let changes = members.iter().map(|member| LinkChange {
             member: member.clone(),
@@ -116,7 +118,7 @@ impl Deck {
             reason: None,
         });
         let batch = self.inner.store.new_batch_id();
-        let done = self.inner.store.apply_links(integration, &batch, changes.collect()).await.told();
+        let done = store.apply_links(integration, &batch, changes.collect()).await.told();
         let outcomes = self.logged(OPERATION, &target, done).await?;
         let results: Vec<LinkResult> = members
             .iter()
@@ -148,8 +150,8 @@ impl Deck {
     /// NotFound where there is nothing to undo, read-only, or the store's.
     pub async fn undo_link(&self, integration: &IntegrationId, batch: Option<&str>) -> Answer<Undone> {
         const OPERATION: &str = "member.link.undo";
-        self.gate(OPERATION, batch.unwrap_or("the latest linking")).await?;
-        match self.inner.store.undo_links(integration, batch).await.told() {
+        let store = self.gate(Right::Administer, OPERATION, batch.unwrap_or("the latest linking")).await?;
+        match store.undo_links(integration, batch).await.told() {
             Ok(report) => {
                 let mut row = NewOperation::ok(OPERATION, &report.batch);
                 row.reason =
@@ -173,13 +175,13 @@ impl Deck {
     ) -> Answer<usize> {
         const OPERATION: &str = "member.link";
         let target = format!("{} members", accounts.len());
-        self.gate(OPERATION, &target).await?;
+        let store = self.gate(Right::Administer, OPERATION, &target).await?;
         let batch = self.inner.store.new_batch_id();
         let changes = accounts
             .into_iter()
             .map(|(member, open_id)| LinkChange { member, open_id: Some(open_id), origin, reason: None })
             .collect();
-        let done = self.inner.store.apply_links(integration, &batch, changes).await.told();
+        let done = store.apply_links(integration, &batch, changes).await.told();
         let outcomes = self.logged(OPERATION, &target, done).await?;
         Ok(outcomes.iter().filter(|outcome| matches!(outcome, Applied::Applied)).count())
     }

@@ -15,10 +15,11 @@ use crate::{
         member::{LinkOrigin, Reason},
         operation::NewOperation,
         permit::{Class, Feature},
+        role::Right,
         time::Timestamp,
     },
     feishu::{Ask, Client, FeishuError, FoundId, LookupKey},
-    store::{LinkChange, LinkOutcome as Applied},
+    store::{LinkChange, LinkOutcome as Applied, Store},
 };
 
 use super::{
@@ -53,7 +54,7 @@ impl Deck {
     ) -> Answer<LinkSummary> {
         const OPERATION: &str = "member.link";
         let target = format!("{} members", plan.members);
-        self.gate(OPERATION, &target).await?;
+        let store = self.gate(Right::Administer, OPERATION, &target).await?.clone();
         let integration = plan.integration.clone();
         let client = self.client(&integration).await?;
         let cut_short = self.cut_short(&integration).await?;
@@ -62,7 +63,7 @@ impl Deck {
             started_at: self.inner.clock.now(),
         });
         self.note_running(&integration, Some(&running)).await?;
-        let mut run = Run::new(self.clone(), client, plan, running.batch, progress);
+        let mut run = Run::new(self.clone(), store, client, plan, running.batch, progress);
         let done = run.drive(&cancel).await;
         // Only a run that nobody could finish is to be taken up again.
         self.note_running(&integration, None).await?;
@@ -100,6 +101,7 @@ struct Due {
 
 struct Run {
     deck: Deck,
+    store: Store,
     client: Client,
     integration: crate::core::ids::IntegrationId,
     batch_id: String,
@@ -123,6 +125,7 @@ struct Run {
 impl Run {
     fn new(
         deck: Deck,
+        store: Store,
         client: Client,
         plan: LinkPlan,
         batch_id: String,
@@ -133,6 +136,7 @@ impl Run {
         Self {
             asked: asked.collect(),
             deck,
+            store,
             client,
             integration: plan.integration,
             batch_id,
@@ -267,7 +271,7 @@ impl Run {
     async fn leave(&mut self, members: Vec<(MemberId, Reason)>, asked_at: Option<Timestamp>) -> Answer<()> {
         for chunk in members.chunks(CHUNK) {
             let reasons = chunk.iter().map(|(member, reason)| (member.clone(), *reason, asked_at)).collect();
-            self.deck.inner.store.set_reasons(&self.integration, reasons).await.told()?;
+            self.store.set_reasons(&self.integration, reasons).await.told()?;
         }
         self.results.extend(
             members
@@ -299,9 +303,8 @@ impl Run {
                 origin: LinkOrigin::OneClick,
                 reason: None,
             });
-            let store = &self.deck.inner.store;
             let outcomes =
-                store.apply_links(&self.integration, &self.batch_id, wanted.collect()).await.told()?;
+                self.store.apply_links(&self.integration, &self.batch_id, wanted.collect()).await.told()?;
             for ((member, open_id), outcome) in chunk.iter().zip(outcomes) {
                 let outcome = match outcome {
                     Applied::Applied => LinkOutcome::Linked(open_id.clone()),

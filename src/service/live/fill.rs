@@ -213,6 +213,8 @@ impl Work {
     }
 
     async fn fill_room(&self, room: &Room, from: Timestamp, connected_at: Timestamp) -> Answer<()> {
+        // What is too old to be kept is not asked for either.
+        let from = self.sink.deck.kept_from().await?.map_or(from, |kept| from.max(kept));
         let mut listing = Listing::new(Container::Chat(room.chat_id.clone()), Order::Ascending);
         listing.start_s = Some(start_second(from));
         let (mut mark, mut recovered, mut oldest) = (from, 0, None);
@@ -240,7 +242,7 @@ impl Work {
         recovered += in_threads;
         let start = seam_start(from, *lock(&self.lost_at), oldest);
         self.leave_seam(room, start, connected_at, recovered, missing(has_all, connected_at > from)).await?;
-        self.sink.deck.inner.store.reconcile_outgoing(&room.chat_id).await.told().map(drop)
+        self.sink.deck.keeping().await?.reconcile_outgoing(&room.chat_id).await.told().map(drop)
     }
 
     /// Replies inside threads are not in the chat's listing.
@@ -307,7 +309,7 @@ impl Work {
             seam,
             kind,
         };
-        let stored = deck.inner.store.fill_page(page).await.told()?;
+        let stored = deck.keeping().await?.fill_page(page).await.told()?;
         lock(&self.sink.intake.marked).insert(room.chat_id.clone());
         deck.want_names(&self.sink.integration, senders);
         Ok(stored)
@@ -352,7 +354,7 @@ impl Work {
         }
         used.calls += 1;
         let note = serde_json::to_string(&used).map_err(|error| Fault::new(Kind::Bug, error.to_string()))?;
-        deck.inner.store.put_ui(OWNER, &key, Some(&note)).await.told()
+        deck.keeping().await?.put_ui(OWNER, &key, Some(&note)).await.told()
     }
 }
 

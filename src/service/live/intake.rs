@@ -77,7 +77,7 @@ impl Intake {
         let note = Note::of(&incoming.event);
         let (event_id, what, press) = self.what_of(incoming).await?;
         let item = IngestItem { integration: self.integration.clone(), event_id, via, what };
-        let outcomes = self.deck.inner.store.ingest(vec![item]).await.told()?;
+        let outcomes = self.deck.keeping().await?.ingest(vec![item]).await.told()?;
         // A recall or a reaction changes what is there; whatever was here already has had its consequences.
         let is_first = outcomes.iter().any(|outcome| *outcome != crate::store::Ingested::Duplicate);
         if is_first {
@@ -180,8 +180,12 @@ impl Intake {
             Note::Disbanded(chat) => deck.log(NewOperation::ok("room.disbanded", chat.as_str())).await,
             Note::BotRemoved(chat) => deck.log(NewOperation::ok("room.bot_removed", chat.as_str())).await,
             Note::Renamed(open_id, name) => {
-                if let Err(error) = deck.inner.store.put_people(vec![(open_id, Some(name))]).await {
-                    tracing::warn!(%error, "name not stored");
+                let done = match deck.keeping().await {
+                    Ok(store) => store.put_people(vec![(open_id, Some(name))]).await.told(),
+                    Err(fault) => Err(fault),
+                };
+                if let Err(fault) = done {
+                    tracing::warn!(%fault, "name not stored");
                 }
             }
             Note::Nothing => {}
@@ -207,8 +211,12 @@ impl Intake {
         if !lock(&self.marked).insert(chat.clone()) {
             return;
         }
-        if let Err(error) = self.deck.inner.store.know_room_from(&self.integration, chat, from).await {
-            tracing::warn!(%chat, %error, "room not marked");
+        let done = match self.deck.keeping().await {
+            Ok(store) => store.know_room_from(&self.integration, chat, from).await.told(),
+            Err(fault) => Err(fault),
+        };
+        if let Err(fault) = done {
+            tracing::warn!(%chat, %fault, "room not marked");
             lock(&self.marked).remove(chat);
         }
     }

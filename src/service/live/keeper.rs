@@ -1,8 +1,11 @@
 //! The keeper: follower or holder of the lease, and what a holder does all day.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use tokio::sync::watch;
+use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -17,12 +20,13 @@ use crate::{
         Ask, Client,
         socket::{self, EventSink, SocketConfig, SocketState},
     },
-    store::Acquired,
+    store::{Acquired, Store},
 };
 
 use super::{
     super::{
         deck::{Answer, Deck, Told, lock},
+        retention,
         view::LiveMode,
     },
     fill::Filler,
@@ -39,6 +43,8 @@ const ROUND_EVERY: Duration = Duration::from_secs(30);
 const SECOND_FILL_AFTER: Duration = Duration::from_secs(20);
 /// A store that takes longer than this for a beat is as good as away.
 const BEAT_PATIENCE: Duration = Duration::from_secs(4);
+/// How often what is past its time is forgotten.
+const FORGET_EVERY: Duration = Duration::from_secs(3600);
 const RIVAL_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Takes part in the live connection of one integration.
@@ -101,7 +107,8 @@ impl Keeper {
         if self.mode == LiveMode::NoSocket && facts.receive != Receive::Webhook {
             return Ok(None);
         }
-        let store = &self.deck.inner.store;
+        // A viewer never holds it; one who has become one lets go.
+        let Some(store) = self.deck.keeping_or_viewer().await? else { return Ok(None) };
         let key = &facts.app.key;
         let row = store.observe(key).await.told()?;
         let now = self.deck.inner.clock.instant();
@@ -119,7 +126,7 @@ impl Keeper {
             Acquired::Ours { epoch, taken_over } => {
                 let held = Arc::new(Held::new(epoch, asked_at, self.cancel.child_token()));
                 tracing::info!(integration = %self.integration, epoch, taken_over, "lease taken");
-                Ok(Some(self.hold(facts, held, taken_over).await))
+                Ok(Some(self.hold(store, facts, held, taken_over).await))
             }
         }
     }
@@ -131,10 +138,11 @@ impl Keeper {
         Ok(Facts { app, credentials, receive: integration.receive })
     }
 
-    async fn hold(&self, facts: Facts, held: Arc<Held>, taken_over: bool) -> End {
-        let beats = tokio::spawn(beat(self.deck.clone(), facts.app.clone(), Arc::clone(&held)));
+    async fn hold(&self, store: &Store, facts: Facts, held: Arc<Held>, taken_over: bool) -> End {
+        let beats =
+            tokio::spawn(beat(self.deck.clone(), store.clone(), facts.app.clone(), Arc::clone(&held)));
         let end = match self.deck.client(&self.integration).await {
-            Ok(client) => Holding::new(self, &facts, client, &held).work(taken_over).await,
+            Ok(client) => Holding::new(self, store, &facts, client, &held).work(taken_over).await,
             Err(fault) => {
                 tracing::warn!(integration = %self.integration, %fault, "no client");
                 End::Lost
@@ -142,7 +150,7 @@ impl Keeper {
         };
         held.lost.cancel();
         _ = beats.await;
-        if let Err(error) = self.deck.inner.store.release(&facts.app.key, held.epoch).await {
+        if let Err(error) = store.release(&facts.app.key, held.epoch).await {
             tracing::warn!(%error, "lease not released; others take it over");
         }
         end
@@ -150,14 +158,14 @@ impl Keeper {
 }
 
 /// Raises the beat until the lease is lost or given back.
-async fn beat(deck: Deck, app: AppSummary, held: Arc<Held>) {
+async fn beat(deck: Deck, store: Store, app: AppSummary, held: Arc<Held>) {
     loop {
         tokio::select! {
             () = tokio::time::sleep(BEAT_EVERY) => {}
             () = held.lost.cancelled() => return,
         }
         let begun = deck.inner.clock.instant();
-        match tokio::time::timeout(BEAT_PATIENCE, deck.inner.store.beat(&app.key, held.epoch)).await {
+        match tokio::time::timeout(BEAT_PATIENCE, store.beat(&app.key, held.epoch)).await {
             Ok(Ok(true)) => held.renewed(begun),
             Ok(Ok(false)) => {
                 tracing::warn!(epoch = held.epoch, "the lease is another's");
@@ -175,12 +183,16 @@ async fn beat(deck: Deck, app: AppSummary, held: Arc<Held>) {
 /// A lease that is held, and the socket under it.
 struct Holding<'a> {
     keeper: &'a Keeper,
+    /// To be written to for as long as the lease is held.
+    store: &'a Store,
     facts: &'a Facts,
     client: Client,
     held: &'a Arc<Held>,
     sink: Arc<Sink>,
     filler: Filler,
     told: Option<LiveState>,
+    /// When what is past its time was forgotten last, and the task that may still do it.
+    forgot: Option<(Instant, JoinHandle<()>)>,
     /// When the last connection gave its last sign of life, on the platform's clock.
     signed_at: Option<Timestamp>,
 }
@@ -189,11 +201,17 @@ struct Holding<'a> {
 struct Socket {
     state: watch::Receiver<SocketState>,
     cancel: CancellationToken,
-    task: tokio::task::JoinHandle<()>,
+    task: JoinHandle<()>,
 }
 
 impl<'a> Holding<'a> {
-    fn new(keeper: &'a Keeper, facts: &'a Facts, client: Client, held: &'a Arc<Held>) -> Self {
+    fn new(
+        keeper: &'a Keeper,
+        store: &'a Store,
+        facts: &'a Facts,
+        client: Client,
+        held: &'a Arc<Held>,
+    ) -> Self {
         let deck = &keeper.deck;
         let sink = Arc::new(Sink {
             deck: deck.clone(),
@@ -205,7 +223,7 @@ impl<'a> Holding<'a> {
             intake: Intake::new(deck.clone(), keeper.integration.clone(), facts.app.clone()),
         });
         let filler = Filler::new(Arc::clone(&sink), client.clone());
-        Self { keeper, facts, client, held, sink, filler, told: None, signed_at: None }
+        Self { keeper, store, facts, client, held, sink, filler, told: None, forgot: None, signed_at: None }
     }
 
     fn deck(&self) -> &'a Deck {
@@ -259,6 +277,7 @@ impl<'a> Holding<'a> {
                 _ = round.tick() => {
                     self.settle_orphans().await;
                     self.deck().forget_old_logins().await;
+                    self.forget_the_past();
                     let state = socket.state.borrow().clone();
                     self.advance(&state).await;
                     self.filler.look_at_silence().await;
@@ -290,6 +309,7 @@ impl<'a> Holding<'a> {
                 () = tokio::time::sleep(ROUND_EVERY) => {
                     self.settle_orphans().await;
                     self.deck().forget_old_logins().await;
+                    self.forget_the_past();
                     self.hear_of_events(&mut last_event).await;
                     self.filler.look_at_silence().await;
                     let deaf = "no events came by webhook though there were some: does the platform still reach \
@@ -365,8 +385,7 @@ impl<'a> Holding<'a> {
             row.reason = Some(reason.clone());
             self.deck().log(row).await;
         }
-        let store = &self.deck().inner.store;
-        match store.set_live(&self.facts.app.key, self.held.epoch, state.clone()).await {
+        match self.store.set_live(&self.facts.app.key, self.held.epoch, state.clone()).await {
             Ok(true) => self.told = Some(state),
             Ok(false) => self.held.lost.cancel(),
             Err(error) => tracing::warn!(%error, "live state not told"),
@@ -390,17 +409,40 @@ impl<'a> Holding<'a> {
     }
 
     async fn settle_orphans(&self) {
-        match self.deck().inner.store.orphan_outgoing().await {
+        match self.store.orphan_outgoing().await {
             Ok(rows) => {
                 for row in rows {
                     let chat = &row.outgoing.chat_id;
-                    if let Err(error) = self.deck().inner.store.reconcile_outgoing(chat).await {
+                    if let Err(error) = self.store.reconcile_outgoing(chat).await {
                         tracing::warn!(%chat, %error, "outbox not reconciled");
                     }
                 }
             }
             Err(error) => tracing::warn!(%error, "outbox not looked through"),
         }
+    }
+
+    /// Begins to forget what is older than its time, beside everything else. Ends with the holding.
+    fn forget_the_past(&mut self) {
+        let now = self.deck().inner.clock.instant();
+        if let Some((at, task)) = &self.forgot
+            && (now.saturating_duration_since(*at) < FORGET_EVERY || !task.is_finished())
+        {
+            return;
+        }
+        let (deck, store, integration) =
+            (self.deck().clone(), self.store.clone(), self.keeper.integration.clone());
+        let (held, before) =
+            (Arc::clone(self.held), deck.inner.settings.retention.cutoffs(self.platform_now()));
+        let task = tokio::spawn(async move {
+            let may_go_on = || held.is_valid(deck.inner.clock.instant());
+            match retention::forget(&store, &integration, before, may_go_on).await {
+                Ok(0) => {}
+                Ok(rows) => tracing::info!(%integration, rows, "forgot what was past its time"),
+                Err(fault) => tracing::warn!(%fault, "old rows not forgotten"),
+            }
+        });
+        self.forgot = Some((now, task));
     }
 
     fn platform_now(&self) -> Timestamp {
@@ -421,15 +463,18 @@ impl<'a> Holding<'a> {
             return;
         }
         let to = Timestamp::from_ms(skew.platform_ms(heard_at.ms())).minus(UNPROVEN);
-        if to > filled_to {
-            let store = &self.deck().inner.store;
-            if let Err(error) = store.advance_complete(&self.keeper.integration, filled_to, to).await {
-                tracing::warn!(%error, "rooms not marked");
-            }
+        if to > filled_to
+            && let Err(error) = self.store.advance_complete(&self.keeper.integration, filled_to, to).await
+        {
+            tracing::warn!(%error, "rooms not marked");
         }
     }
 
+    /// Whether to begin anew: the integration has changed, or this process may no longer hold anything.
     async fn is_edited(&self) -> bool {
+        if matches!(self.deck().keeping_or_viewer().await, Ok(None)) {
+            return true;
+        }
         match self.keeper.facts().await {
             Ok(now) => now.credentials != self.facts.credentials || now.receive != self.facts.receive,
             Err(fault) => fault.kind == crate::core::error::Kind::NotFound,

@@ -90,6 +90,7 @@ impl Deck {
         if people.is_empty() {
             return Ok(());
         }
+        let Some(store) = self.keeping_or_viewer().await? else { return Ok(()) };
         let client = self.client(integration).await?;
         let ask = Ask::new(Class::Decoration, Feature::People).within(PATIENCE);
         for batch in people.chunks(BATCH) {
@@ -108,7 +109,7 @@ impl Deck {
                 .map(|person| (person.open_id.to_string(), person.name))
                 .collect();
             let rows = batch.iter().map(|id| (id.to_string(), told.get(id.as_str()).cloned())).collect();
-            self.inner.store.put_people(rows).await.told()?;
+            store.put_people(rows).await.told()?;
         }
         Ok(())
     }

@@ -10,9 +10,10 @@ use crate::{
         integration::IntegrationUrls,
         member::Member,
         operation::NewOperation,
+        role::Right,
         secret::Secret,
     },
-    store::Invitation,
+    store::{Invitation, Store},
 };
 
 use super::{
@@ -34,8 +35,8 @@ impl Deck {
     /// Config without a public URL, Refused for a member who is linked, NotFound, read-only, or the store's.
     pub async fn invite(&self, integration: &IntegrationId, member: &MemberId) -> Answer<Invited> {
         const OPERATION: &str = "member.invite";
-        self.gate(OPERATION, member).await?;
-        let done = self.try_invite(integration, member).await;
+        let store = self.gate(Right::Administer, OPERATION, member).await?;
+        let done = self.try_invite(store, integration, member).await;
         let invited = match done {
             Ok(invited) => invited,
             Err(fault) => return self.logged(OPERATION, member, Err(fault)).await,
@@ -46,7 +47,7 @@ impl Deck {
         Ok(invited)
     }
 
-    async fn try_invite(&self, integration: &IntegrationId, id: &MemberId) -> Answer<Invited> {
+    async fn try_invite(&self, store: &Store, integration: &IntegrationId, id: &MemberId) -> Answer<Invited> {
         self.app_of(integration).await?;
         let Some(public_url) = self.inner.settings.public_url.as_deref() else {
             return Err(Fault::new(Kind::Config, "an invitation is a link, and there is no public URL")
@@ -65,7 +66,7 @@ impl Deck {
         let expires_at = self.inner.clock.now().plus(LIFE);
         let invitation =
             Invitation { integration: integration.clone(), member: id.clone(), expires_at, used_at: None };
-        self.inner.store.add_invitation(&hash, &invitation).await.told()?;
+        store.add_invitation(&hash, &invitation).await.told()?;
         let page = IntegrationUrls::new(public_url, integration).web_config_url;
         Ok(Invited { member, url: Secret::new(format!("{page}invite?t={token}")), expires_at })
     }
@@ -109,8 +110,12 @@ impl Deck {
     /// Forgets what has ended: a small step of the keeper's round.
     pub(in crate::service) async fn forget_old_logins(&self) {
         let before = self.inner.clock.now().minus(REMEMBERED);
-        if let Err(error) = self.inner.store.prune_logins(before).await {
-            tracing::warn!(%error, "old logins not forgotten");
+        let done = match self.keeping().await {
+            Ok(store) => store.prune_logins(before).await.told(),
+            Err(fault) => Err(fault),
+        };
+        if let Err(fault) = done {
+            tracing::warn!(%fault, "old logins not forgotten");
         }
     }
 }

@@ -22,6 +22,7 @@ use crate::{
         member::LinkOrigin,
         operation::{NewOperation, OperationResult},
         permit::{Class, Feature},
+        role::Right,
     },
     feishu::{Account, Ask, Authorize, Client, FeishuError},
     store::{LinkChange, LinkOutcome},
@@ -179,7 +180,7 @@ impl Deck {
             return Ok(Err(LoginRefusal::OtherBrowser));
         };
         let is_first =
-            self.inner.store.use_login_state(&ticket::state_hash(back.state), ends_at).await.told()?;
+            self.keeping().await?.use_login_state(&ticket::state_hash(back.state), ends_at).await.told()?;
         Ok(if is_first { Ok(bound) } else { Err(LoginRefusal::StateUsed) })
     }
 
@@ -226,7 +227,7 @@ impl Deck {
                 }
             };
             if let (true, Wanted::Member(member)) = (is_right, &wanted) {
-                self.inner.store.use_invitations(integration, member).await.told()?;
+                self.keeping().await?.use_invitations(integration, member).await.told()?;
             }
             return Ok(if is_right { Ok(false) } else { Err(LoginRefusal::AccountTaken) });
         }
@@ -251,16 +252,16 @@ impl Deck {
     ) -> Answer<Result<bool, LoginRefusal>> {
         const OPERATION: &str = "member.link";
         // The refusal has its own row.
-        if self.access() == super::Access::ReadOnly {
+        if !self.passes(Right::Administer).await? {
             return Ok(Err(LoginRefusal::ReadOnly));
         }
+        let store = self.gate(Right::Administer, OPERATION, &member).await?;
         let change = LinkChange {
             member: member.clone(),
             open_id: Some(account.open_id.clone()),
             origin: LinkOrigin::Login,
             reason: None,
         };
-        let store = &self.inner.store;
         let done = store.apply_links(integration, &store.new_batch_id(), vec![change]).await.told();
         let outcomes = match done {
             Ok(outcomes) => outcomes,
@@ -325,7 +326,8 @@ impl Deck {
     }
 
     async fn signer(&self, integration: &IntegrationId) -> Answer<Signer> {
-        Ok(Signer::new(self.inner.store.signing_key(integration).await.told()?, integration.clone()))
+        let key = self.keeping().await?.signing_key(integration).await.told()?;
+        Ok(Signer::new(key, integration.clone()))
     }
 
     /// What of the wanted permissions the app has.

@@ -11,6 +11,7 @@ use crate::{
         ids::IntegrationId,
         member::{LinkOrigin, Reason},
         operation::{NewOperation, OperationResult},
+        role::Right,
         secret::Secret,
         time::Timestamp,
     },
@@ -62,7 +63,7 @@ impl Deck {
             signed_in_at: now,
             expires_at: ends_at(now, now),
         };
-        self.inner.store.add_session(&mark.hash(), &session).await.told()?;
+        self.keeping().await?.add_session(&mark.hash(), &session).await.told()?;
         cookie(signer, mark, IDLE_LIFE).ok_or_else(no_randomness)
     }
 
@@ -102,7 +103,7 @@ impl Deck {
         if !held.signer.is_own_form(held.mark, csrf) {
             return Ok(FormEnd::Forged);
         }
-        self.inner.store.drop_session(&held.mark.hash()).await.told()?;
+        self.keeping().await?.drop_session(&held.mark.hash()).await.told()?;
         Ok(FormEnd::Done)
     }
 
@@ -126,14 +127,13 @@ impl Deck {
         let Some((member, _)) = self.inner.store.member_of_account(integration, account).await.told()? else {
             return Ok(FormEnd::Done);
         };
-        self.gate(OPERATION, &member).await?;
+        let store = self.gate(Right::Administer, OPERATION, &member).await?;
         let change = LinkChange {
             member: member.clone(),
             open_id: None,
             origin: LinkOrigin::Login,
             reason: Some(Reason::OptedOut),
         };
-        let store = &self.inner.store;
         let done = store.apply_links(integration, &store.new_batch_id(), vec![change]).await.told();
         match done {
             Ok(outcomes) if outcomes.contains(&LinkOutcome::Applied) => {
@@ -163,7 +163,7 @@ impl Deck {
         if mark.generation == session.generation.saturating_add(1) {
             session.expires_at = ends_at(session.signed_in_at, now);
             // Where another request was first, this one is as good.
-            self.inner.store.raise_session(&hash, mark.generation, session.expires_at).await.told()?;
+            self.keeping().await?.raise_session(&hash, mark.generation, session.expires_at).await.told()?;
             session.generation = mark.generation;
             session.rotated_at = now;
         }
@@ -178,7 +178,7 @@ impl Deck {
 
     /// An old cookie has come back although its successor is in use: somebody has copied it.
     async fn end_stolen(&self, hash: &str, session: &Session) -> Answer<()> {
-        self.inner.store.drop_session(hash).await.told()?;
+        self.keeping().await?.drop_session(hash).await.told()?;
         let mut row = NewOperation::ok("member.session", session.open_id.as_str());
         row.result = OperationResult::Refused;
         row.reason = Some(format!(

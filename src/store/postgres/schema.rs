@@ -25,6 +25,8 @@ pub(in super::super) const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/postgres/0004_process.sql"),
     include_str!("../migrations/postgres/0005_threads.sql"),
     include_str!("../migrations/postgres/0006_ledger.sql"),
+    include_str!("../migrations/postgres/0007_people.sql"),
+    include_str!("../migrations/postgres/0008_retention.sql"),
 ];
 
 /// An index over millions of messages takes its time.

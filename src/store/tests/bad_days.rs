@@ -8,7 +8,7 @@ use crate::core::error::{Kind, Problem};
 #[tokio::test]
 async fn a_missing_store_is_not_made_by_accident() {
     let bed = Bed::sqlite();
-    let options = StoreOptions { url: bed.url.clone(), create: false, me: holder("ann") };
+    let options = StoreOptions { url: bed.url.clone(), create: false, me: holder("ann"), name: None };
     let ring = KeyRing::load(KeySource::Ephemeral, None).unwrap();
     let missing = Store::open(options, ring, Hand::new()).await.unwrap_err();
     assert!(matches!(missing, StoreError::Missing { .. }) && missing.kind() == Kind::Config);
@@ -137,6 +137,8 @@ fn migrations_are_append_only() {
         "b615902650162f2a",
         "5d5a1d516bd59001",
         "4ff4e00445ab8120",
+        "ac2e026b6783b66d",
+        "ef0e607e5f0a1a02",
     ];
     let postgres = [
         "1510be61c067f2f8",
@@ -145,6 +147,8 @@ fn migrations_are_append_only() {
         "9134939771861f44",
         "5d5a1d516bd59001",
         "e34e5ce8b238b51f",
+        "68354ae336ef2f62",
+        "840527fe544e60fd",
     ];
     let hashes = |scripts: &[&str]| -> Vec<String> {
         let hash = |script: &&str| {

@@ -150,8 +150,9 @@ async fn numbers_outlive_pruned_rows(bed: Bed) {
     let id = integration(&store).await;
     store.ingest((0..300).map(|n| item(&id, message(n, &chat(1), 1000))).collect()).await.unwrap();
     let head = store.head().await.unwrap();
+    store.mark_feed().await.unwrap();
     clock.forward(1000);
-    while store.prune(clock.now(), head).await.unwrap() > 0 {}
+    while store.prune_feed(clock.now()).await.unwrap() > 0 {}
     assert_eq!(store.changes(Seq(0), 10).await.unwrap(), []);
     assert_eq!(store.feed_floor().await.unwrap(), head);
     drop(store);

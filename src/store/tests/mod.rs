@@ -6,6 +6,8 @@ mod feed;
 mod login;
 mod messages;
 mod people;
+mod retention;
+mod roles;
 mod secrets;
 mod upkeep;
 
@@ -87,7 +89,7 @@ impl Bed {
     /// Another handle on the store, with connections of its own, as another process has.
     pub(super) async fn open_with(&self, user: &str, clock: Arc<dyn Clock>) -> Result<Store, StoreError> {
         let ring = KeyRing::load(KeySource::File(self.path().join("key")), Some(&self.url))?;
-        let options = StoreOptions { url: self.url.clone(), create: true, me: holder(user) };
+        let options = StoreOptions { url: self.url.clone(), create: true, me: holder(user), name: None };
         Store::open(options, ring, clock).await
     }
 

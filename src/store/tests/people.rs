@@ -1,5 +1,5 @@
 use super::{
-    super::{ImportMode, Imported, LinkChange, LinkOutcome, MemberPatch, MemberRow},
+    super::{Imported, LinkChange, LinkOutcome, MemberPatch, MemberRow},
     *,
 };
 use crate::core::{
@@ -46,13 +46,13 @@ async fn an_import_adds_updates_and_repeats_without_change(bed: Bed) {
         row(None, "Bob", Some("bob@example.com")),
         row(Some("m_3"), "Cy\u{1f}d", None),
     ];
-    let dry = store.import_members(rows.clone(), ImportMode::DryRun).await.unwrap();
+    let dry = store.compare_members(rows.clone()).await.unwrap();
     assert!(dry.iter().all(|one| matches!(one, Imported::Added(_))));
     assert_eq!(store.member_counts(&id).await.unwrap().all, 0);
-    let added = store.import_members(rows.clone(), ImportMode::Apply).await.unwrap();
+    let added = store.import_members(rows.clone()).await.unwrap();
     assert!(added.iter().all(|one| matches!(one, Imported::Added(_))));
     let head = store.head().await.unwrap();
-    let again = store.import_members(rows, ImportMode::Apply).await.unwrap();
+    let again = store.import_members(rows).await.unwrap();
     assert!(again.iter().all(|one| matches!(one, Imported::Unchanged(_))), "{again:?}");
     assert_eq!(store.head().await.unwrap(), head);
     let rows = vec![
@@ -60,7 +60,7 @@ async fn an_import_adds_updates_and_repeats_without_change(bed: Bed) {
         row(None, "Bobby", Some("BOB@example.com")),
         row(Some("m_1"), "Ann", None),
     ];
-    let mixed = store.import_members(rows, ImportMode::Apply).await.unwrap();
+    let mixed = store.import_members(rows).await.unwrap();
     assert_eq!(mixed[0], Imported::EmailTaken(member("m_1")));
     assert!(matches!(&mixed[1], Imported::Updated(_)));
     assert_eq!(mixed[2], Imported::Unchanged(member("m_1")), "an absent field empties nothing");
@@ -89,7 +89,7 @@ async fn links_are_journalled_and_undone(bed: Bed) {
     let store = bed.open().await;
     let id = integration(&store).await;
     let rows = (1..=4).map(|n| row(Some(&format!("m_{n}")), &format!("N{n}"), None)).collect();
-    store.import_members(rows, ImportMode::Apply).await.unwrap();
+    store.import_members(rows).await.unwrap();
     let batch = store.new_batch_id();
     let changes = vec![
         change("m_1", Some("ou_1")),
@@ -150,7 +150,7 @@ async fn the_roster_comes_packed_and_its_changes_after_it(bed: Bed) {
         let email = format!("u{n}@example.com");
         row(Some(&format!("m_{n}")), &format!("成员 {n}"), (n % 3 != 0).then_some(email.as_str()))
     });
-    store.import_members(rows.collect(), ImportMode::Apply).await.unwrap();
+    store.import_members(rows.collect()).await.unwrap();
     let linked = ["m_1", "m_17", "m_8999"];
     let changes = linked.iter().enumerate().map(|(n, id)| change(id, Some(&format!("ou_{n}")))).collect();
     store.apply_links(&id, "b_1", changes).await.unwrap();
@@ -188,10 +188,7 @@ async fn two_that_import_the_same_names_at_once_make_them_once(bed: Bed) {
     let (one, two) = (bed.open().await, bed.open().await);
     let id = integration(&one).await;
     let rows: Vec<MemberRow> = (0..1500).map(|n| row(None, &format!("Member {}", n % 1000), None)).collect();
-    let (first, second) = tokio::join!(
-        one.import_members(rows.clone(), ImportMode::Apply),
-        two.import_members(rows.clone(), ImportMode::Apply)
-    );
+    let (first, second) = tokio::join!(one.import_members(rows.clone()), two.import_members(rows.clone()));
     let added =
         |answers: &[Imported]| answers.iter().filter(|answer| matches!(answer, Imported::Added(_))).count();
     assert_eq!(added(&first.unwrap()) + added(&second.unwrap()), 1500);

@@ -214,7 +214,7 @@ async fn who_may_change_nothing_does_not_change_the_schema() {
     q("pragma user_version = 3").run(&mut conn).await.unwrap();
     drop(conn);
     let ring = KeyRing::load(KeySource::Ephemeral, Some(&bed.url)).unwrap();
-    let options = StoreOptions { url: bed.url.clone(), create: false, me: holder("ann") };
+    let options = StoreOptions { url: bed.url.clone(), create: false, me: holder("ann"), name: None };
     let refused = Store::open(options, ring, Hand::new()).await.unwrap_err();
     assert!(matches!(refused, StoreError::Older { found: 3, .. }), "{refused}");
     assert_eq!(

@@ -4,11 +4,13 @@ use super::{Canvas, Role, Scene};
 use crate::{
     app::{
         action::Action,
+        command,
         compose::{MAX_BYTES, Suggestions},
         model::{OpenRoom, RoomFocus},
     },
     core::{
         lang::phrase,
+        role::Right,
         room::RoomStatus,
         text::{self, SafeText},
     },
@@ -112,6 +114,8 @@ fn body(scene: &mut Scene<'_>, canvas: &mut Canvas<'_>, room: &OpenRoom, room_ce
         let row = scene.model.rooms.get(&room.chat_id);
         let words = if row.is_some_and(|row| row.room.status != RoomStatus::Open) {
             phrase("the room is closed: nothing can be written", "群已关闭，无法发消息")
+        } else if let Err(reason) = command::may(scene.model.role, Right::Respond) {
+            reason
         } else if scene.model.is_read_only() {
             phrase("read-only: nothing can be written", "只读：无法发消息")
         } else {

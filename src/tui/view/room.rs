@@ -113,6 +113,11 @@ fn history_state(scene: &Scene<'_>, room: &OpenRoom) -> String {
     } else if room.scroll == Scroll::End {
         return String::new();
     } else if room.is_start && !room.has_older && is_at_top(room) {
+        if let Some(from) = room.kept_from {
+            let from = words::date_time(scene, from);
+            return scene
+                .fill(phrase("older than {} is no longer kept", "{} 之前的消息已不再保留"), &[&from]);
+        }
         phrase("beginning of the room", "群消息的开头")
     } else {
         phrase("reading history", "正在看历史")

@@ -7,6 +7,7 @@ use crate::{
     app::{
         action::Action,
         model::{Header, Level, LiveLine, Model, MonthLine, Pane, age_words},
+        phrase::role_word,
     },
     core::{
         lang::{Phrase, phrase},
@@ -60,6 +61,9 @@ pub(super) fn header(scene: &mut Scene<'_>, canvas: &mut Canvas<'_>) {
     let mut right = Vec::new();
     if let Some(month) = &header.month {
         right = month_pieces(scene, month);
+    }
+    if let Some(role) = header.role {
+        right.push(piece(0, format!(" {} ", scene.t(role_word(role))), scene.s(Role::Badge)));
     }
     if header.is_read_only {
         right.push(piece(0, format!(" {} ", scene.t(READ_ONLY)), scene.s(Role::Badge)));

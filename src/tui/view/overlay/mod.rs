@@ -15,6 +15,7 @@ use crate::{
 };
 
 mod confirm;
+mod consoles;
 mod details;
 mod form;
 mod help;
@@ -47,6 +48,7 @@ pub(super) fn draw(scene: &mut Scene<'_>, canvas: &mut Canvas<'_>) {
             Overlay::Fault(fault, scroll) => details::fault(scene, canvas, fault, *scroll),
             Overlay::Press(verdict, scroll) => details::press(scene, canvas, verdict, *scroll),
             Overlay::Check(check) => details::check(scene, canvas, check),
+            Overlay::Consoles(found, scroll) => consoles::draw(scene, canvas, found.as_deref(), *scroll),
             Overlay::Plain(plain) => details::plain(scene, canvas, plain),
             Overlay::Qr(qr) => qr::draw(scene, canvas, qr),
             Overlay::React(react) => qr::react(scene, canvas, react),

@@ -1,0 +1,43 @@
+//! How long what is past is kept.
+
+use std::time::Duration;
+
+use super::time::Timestamp;
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// How long each kind of row is kept; `None`: for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// Messages, with what hangs on them.
+    pub messages: Option<Duration>,
+    /// Events that were seen, the feed, and what was sent.
+    pub events: Option<Duration>,
+    /// The operation log and the journal of links.
+    pub log: Option<Duration>,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { messages: Some(DAY * 400), events: Some(DAY * 3), log: Some(DAY * 400) }
+    }
+}
+
+impl Retention {
+    /// What is older than these instants may go.
+    pub fn cutoffs(self, now: Timestamp) -> Cutoffs {
+        let before = |kept: Option<Duration>| kept.map(|kept| now.minus(kept));
+        Cutoffs { messages: before(self.messages), events: before(self.events), log: before(self.log) }
+    }
+}
+
+/// The instants before which rows may go; `None`: none may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cutoffs {
+    /// Of messages, on the platform's clock.
+    pub messages: Option<Timestamp>,
+    /// Of events, the feed, and what was sent.
+    pub events: Option<Timestamp>,
+    /// Of the operation log and the journal of links.
+    pub log: Option<Timestamp>,
+}
