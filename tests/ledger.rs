@@ -227,6 +227,33 @@ async fn who_gives_up_waits_no_longer() {
 }
 
 #[tokio::test]
+async fn what_was_counted_goes_along_when_a_store_moves() {
+    let places = places().await;
+    let [file, database] = places.as_slice() else { return };
+    let ledger = open(file, None).await;
+    ledger.set_tenant(&app("cli_1"), &"tenant_1".parse().unwrap()).await.unwrap();
+    spend(&ledger, call(MonthClass::Counted), Outcome::Done).await;
+    ledger.rebase_month(&app("cli_1"), 40).await.unwrap();
+    spend(&ledger, call(MonthClass::Counted), Outcome::Failed).await;
+    spend(&ledger, call(MonthClass::Counted), Outcome::Done).await;
+    let here = ledger.report(&app("cli_1")).await.unwrap();
+    // Twice: what is there stays, and is the same.
+    for _ in 0..2 {
+        let carried = permit::carry(&file.url, &database.url).await.unwrap();
+        assert!(carried.iter().all(larkdeck::store::CopiedTable::is_same), "{carried:?}");
+        assert_eq!(carried.len(), 4);
+    }
+    let there = open(database, None).await.report(&app("cli_1")).await.unwrap();
+    assert_eq!((there.month.used, there.month.source), (41, QuotaSource::Official));
+    assert_eq!(there.endpoints, here.endpoints);
+    assert_eq!(there.minutes.iter().sum::<u32>(), 3);
+    let back = tempfile::tempdir().unwrap();
+    let back = StoreUrl::Sqlite(back.path().join("back.db"));
+    let carried = permit::carry(&database.url, &back).await.unwrap();
+    assert!(carried.iter().all(|table| table.is_same() && table.to.rows > 0), "{carried:?}");
+}
+
+#[tokio::test]
 async fn without_the_store_nobody_goes() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store");

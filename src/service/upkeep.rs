@@ -3,7 +3,7 @@
 use super::deck::{Answer, Told};
 use crate::{
     core::error::{Fault, Kind},
-    store::{CopiedTable, Finding, Store, StoreOptions, StoreUrl, TableSum, key::KeyRing},
+    store::{CopiedTable, Finding, Store, StoreOptions, StoreUrl, TableSum, key::KeyRing, permit},
 };
 
 use super::open::Opening;
@@ -166,6 +166,10 @@ impl Opening {
         let done = reads.copy_to(&writes, |table| told(&copied(table))).await.told();
         writes.close().await;
         reads.close().await;
-        Ok(done?.iter().map(copied).collect())
+        let mut done = done?;
+        let counts = permit::carry(&source, &target).await.told()?;
+        counts.iter().for_each(|table| told(&copied(table)));
+        done.extend(counts);
+        Ok(done.iter().map(copied).collect())
     }
 }

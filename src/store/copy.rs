@@ -69,10 +69,17 @@ impl Sum {
         self.hash.update(bytes);
     }
 
-    fn done(self, table: &'static Table) -> TableSum {
+    fn done(self, table: &'static str) -> TableSum {
         let sha256 = self.hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        TableSum { table: table.name, rows: self.rows, sha256 }
+        TableSum { table, rows: self.rows, sha256 }
     }
+}
+
+/// Sums up rows that were read already.
+pub(super) fn sum_up(table: &'static str, rows: &[Vec<Value>]) -> TableSum {
+    let mut sum = Sum::new();
+    rows.iter().for_each(|row| sum.add(row));
+    sum.done(table)
 }
 
 pub(super) async fn sum_of(conn: &mut Conn, table: &'static Table) -> Result<TableSum, StoreError> {
@@ -80,7 +87,7 @@ pub(super) async fn sum_of(conn: &mut Conn, table: &'static Table) -> Result<Tab
     loop {
         let rows = pages.next(conn).await?;
         if rows.is_empty() {
-            return Ok(sum.done(table));
+            return Ok(sum.done(table.name));
         }
         rows.iter().for_each(|row| sum.add(row));
     }
@@ -149,7 +156,7 @@ async fn copy_table(from: &mut Conn, to: &Store, table: &'static Table) -> Resul
     loop {
         let rows = pages.next(from).await?;
         if rows.is_empty() {
-            return Ok(sum.done(table));
+            return Ok(sum.done(table.name));
         }
         rows.iter().for_each(|row| sum.add(row));
         let mut tx: Tx<'_> = to.db().write("write the copy").await?;

@@ -5,6 +5,7 @@
 //! nothing anyway. The month's count does mean something, so the ledger asks for a durable commit about once a
 //! second while it counts; a power cut forgets the calls of a second at most. A killed process forgets none.
 
+mod carry;
 mod postgres;
 mod sql;
 mod statement;
@@ -34,18 +35,22 @@ const VERSION: i64 = 1;
 /// The lock is held for a fraction of a millisecond at a time; after so long something is wrong.
 const BUSY: Duration = Duration::from_secs(2);
 
+pub use self::carry::carry;
+
 /// Opens the rows that go with a store: the file beside a SQLite store, the tables in a PostgreSQL store.
 ///
 /// # Errors
 /// [`LedgerError`] with the engine's words.
 pub async fn open(url: &StoreUrl, me: &Holder) -> Result<Box<dyn PermitRows>, LedgerError> {
     match url {
-        StoreUrl::Sqlite(path) => match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => open_rows(folder).await,
-            _ => open_rows(Path::new(".")).await,
-        },
+        StoreUrl::Sqlite(path) => open_rows(folder_of(path)).await,
         StoreUrl::Postgres(url) => postgres::open_database(url, me).await,
     }
+}
+
+/// Where the file of the rows of a store is.
+fn folder_of(store: &Path) -> &Path {
+    store.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// The ledger's rows cannot be opened.
