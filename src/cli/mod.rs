@@ -27,6 +27,7 @@ mod sim;
 mod sim_args;
 mod store;
 mod table;
+mod upkeep_args;
 
 use std::time::Duration;
 

@@ -1,5 +1,7 @@
 //! `larkdeck store …`.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::{
@@ -24,6 +26,7 @@ pub(super) async fn run(context: &mut Context, command: StoreCommand) -> Result<
             migrated(context, &done)
         }
         StoreCommand::Check => check(context).await,
+        StoreCommand::Kept => kept(context).await,
         StoreCommand::Copy { from, to } => copy(context, &from, &to).await,
     }
 }
@@ -38,6 +41,41 @@ fn migrated(context: &mut Context, done: &StoreMigrated) -> Result<(), CliError>
         from if from == done.to => format!("{} is up to date (schema version {from})", done.place),
         from => format!("brought {} from schema version {from} to {}", done.place, done.to),
     })
+}
+
+async fn kept(context: &mut Context) -> Result<(), CliError> {
+    let report = context.deck().await?.kept().await?;
+    let out = &mut context.out;
+    let days = |kept: Option<Duration>| kept.map(|kept| kept.as_secs() / (24 * 3600));
+    if out.is_json() {
+        for kind in &report.kept {
+            let oldest_at = out.time_json(kind.oldest_at);
+            let days = days(report.retention.of(kind.what));
+            out.object(
+                &json!({ "what": kind.what, "rows": kind.rows, "oldest_at": oldest_at, "days": days }),
+            )?;
+        }
+        return Ok(());
+    }
+    let mut table = Table::new([
+        ("WHAT", Align::Left),
+        ("ROWS", Align::Right),
+        ("OLDEST", Align::Left),
+        ("KEPT FOR", Align::Left),
+    ]);
+    for kind in &report.kept {
+        table.row([
+            kind.what.to_owned(),
+            kind.rows.to_string(),
+            out.time(kind.oldest_at),
+            days(report.retention.of(kind.what)).map_or("ever".to_owned(), |days| format!("{days} days")),
+        ]);
+    }
+    out.table(&table)?;
+    match report.kept_from {
+        Some(from) => out.line(&format!("Messages from before {} are no longer kept.", out.time(Some(from)))),
+        None => Ok(()),
+    }
 }
 
 async fn check(context: &mut Context) -> Result<(), CliError> {

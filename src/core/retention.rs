@@ -24,6 +24,15 @@ impl Default for Retention {
 }
 
 impl Retention {
+    /// How long a kind of rows is kept, by the name that the store counts it under.
+    pub fn of(self, what: &str) -> Option<Duration> {
+        match what {
+            "messages" => self.messages,
+            "operations" | "links" => self.log,
+            _ => self.events,
+        }
+    }
+
     /// What is older than these instants may go.
     pub fn cutoffs(self, now: Timestamp) -> Cutoffs {
         let before = |kept: Option<Duration>| kept.map(|kept| now.minus(kept));

@@ -68,6 +68,7 @@ const COMMANDS: &[(&str, &str, Does)] = {
         ("store init", "store init", Taken),
         ("store migrate", "store migrate", Read),
         ("store check", "store check", Read),
+        ("store kept", "store kept", Read),
         ("store copy", "store copy sqlite:{store} sqlite:{other}", Read),
         ("key path", "key path", Read),
         ("key list", "key list", Read),
