@@ -175,6 +175,8 @@ settings! {
         glyphs: Glyphs = Glyphs::Unicode, "LARKDECK_UI_GLYPHS", "";
         /// Whether the mouse is used from the start; `:mouse` switches it.
         mouse: bool = false, "LARKDECK_UI_MOUSE", "";
+        /// Whether addresses on the screen are links of the terminal (OSC 8), where it is one that knows them.
+        hyperlinks: bool = true, "LARKDECK_UI_HYPERLINKS", "";
         /// Whether larkdeck may change tenant, links, rooms and configuration. With `false` it is
         /// read-only, and `--write` lifts that for one session.
         write: bool = true, "LARKDECK_UI_WRITE", "";

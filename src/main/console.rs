@@ -77,7 +77,8 @@ pub(crate) async fn on_deck(
     };
     let (sender, events) = mpsc::channel(EVENTS);
     let runtime = Runtime::start(deck, sender);
-    let options = TuiOptions::of_env(|name| std::env::var(name).ok(), Some(themes_dir));
+    let mut options = TuiOptions::of_env(|name| std::env::var(name).ok(), Some(themes_dir));
+    options.hyperlinks &= ui.hyperlinks;
     let ended = tui::run(Model::new(start), keymap, runtime.clone(), events, options, clock).await;
     runtime.stop().await;
     match ended {

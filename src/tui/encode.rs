@@ -8,15 +8,16 @@ use ratatui::{
     style::{Color, Modifier},
 };
 
-use super::shift::Shift;
+use super::{link::Links, shift::Shift};
 
 /// Cells between two changes that are written again when that is shorter than moving the cursor.
 const BRIDGE_CELLS: u16 = 4;
 
 /// Collects the bytes of a frame and knows what state they leave the terminal in.
 #[derive(Debug)]
-pub struct Encoder {
+pub struct Encoder<'a> {
     bytes: Vec<u8>,
+    links: &'a Links,
     size: Size,
     /// Where the terminal's cursor is; `None` when that is not sure.
     at: Option<Position>,
@@ -29,11 +30,13 @@ struct Pen {
     fg: Color,
     bg: Color,
     modifier: Modifier,
+    /// The mark of the address that is led to.
+    link: Color,
 }
 
 impl Pen {
     const fn of(cell: &Cell) -> Self {
-        Self { fg: cell.fg, bg: cell.bg, modifier: cell.modifier }
+        Self { fg: cell.fg, bg: cell.bg, modifier: cell.modifier, link: cell.underline_color }
     }
 }
 
@@ -47,10 +50,10 @@ const ATTRIBUTES: [(Modifier, u8); 7] = [
     (Modifier::CROSSED_OUT, 9),
 ];
 
-impl Encoder {
+impl<'a> Encoder<'a> {
     /// For a terminal of `size` whose cursor may be anywhere and whose attributes are reset.
-    pub fn new(size: Size) -> Self {
-        Self { bytes: Vec::new(), size, at: None, pen: Pen::default() }
+    pub fn new(size: Size, links: &'a Links) -> Self {
+        Self { bytes: Vec::new(), links, size, at: None, pen: Pen::default() }
     }
 
     /// Whether nothing has been written.
@@ -145,6 +148,7 @@ impl Encoder {
     }
 
     fn set_pen(&mut self, pen: Pen) {
+        self.set_link(pen.link);
         if pen == self.pen {
             return;
         }
@@ -173,6 +177,21 @@ impl Encoder {
         }
         self.bytes.push(b'm');
         self.pen = pen;
+    }
+
+    /// What is written from now on leads there. A link ends before anything else is done: each is whole.
+    fn set_link(&mut self, link: Color) {
+        if link == self.pen.link {
+            return;
+        }
+        match self.links.opening(link) {
+            Some(opening) => self.bytes.extend_from_slice(opening.as_bytes()),
+            None if self.links.opening(self.pen.link).is_some() => {
+                self.bytes.extend_from_slice(b"\x1b]8;;\x1b\\");
+            }
+            None => {}
+        }
+        self.pen.link = link;
     }
 
     fn put(&mut self, text: std::fmt::Arguments<'_>) {
@@ -236,7 +255,8 @@ mod tests {
 
     #[test]
     fn styles_change_by_what_differs() {
-        let mut encoder = Encoder::new(Size::new(10, 2));
+        let links = Links::default();
+        let mut encoder = Encoder::new(Size::new(10, 2), &links);
         let mut bold = Cell::new("a");
         bold.modifier = Modifier::BOLD;
         bold.fg = Color::Red;
@@ -251,8 +271,31 @@ mod tests {
     }
 
     #[test]
+    fn links_are_whole() {
+        let mut links = Links::default();
+        let mut cell = Cell::new("a");
+        cell.underline_color = links.mark("https://a.test/").unwrap();
+        let row = [cell.clone(), cell.clone(), Cell::new("b")];
+        let mut encoder = Encoder::new(Size::new(10, 2), &links);
+        for (x, cell) in (0..).zip(&row) {
+            encoder.cell(x, 0, cell, 1, &row);
+        }
+        encoder.reset_style();
+        let opening = links.opening(cell.underline_color).unwrap();
+        let expected = format!("\x1b[1H{opening}aa\x1b]8;;\x1b\\b");
+        assert_eq!(String::from_utf8_lossy(encoder.bytes()), expected);
+        // Switched off, the same cells are text.
+        links.clear();
+        let mut encoder = Encoder::new(Size::new(10, 2), &links);
+        encoder.cell(0, 0, &cell, 1, &row);
+        encoder.reset_style();
+        assert_eq!(encoder.bytes(), b"\x1b[1Ha");
+    }
+
+    #[test]
     fn controls_are_never_obeyed() {
-        let mut encoder = Encoder::new(Size::new(10, 2));
+        let links = Links::default();
+        let mut encoder = Encoder::new(Size::new(10, 2), &links);
         let mut cell = Cell::new("a");
         cell.set_symbol("\u{1b}[2J");
         encoder.cell(0, 0, &cell, 1, &[]);

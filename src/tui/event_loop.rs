@@ -9,7 +9,7 @@ use std::{
 
 use crossterm::event::EventStream;
 use futures_util::StreamExt as _;
-use ratatui::layout::Size as Cells;
+use ratatui::layout::{Position, Size as Cells};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::{mpsc, watch},
@@ -19,6 +19,7 @@ use super::{
     TuiError,
     clipboard::{self, Wrap},
     hangup, input,
+    link::Links,
     pacer::{Cause, Pacer},
     screen::Screen,
     term::Term,
@@ -54,6 +55,8 @@ pub struct TuiOptions {
     pub peer_frames: u32,
     /// What stands between us and the clipboard; `None`: copying through the terminal is not possible.
     pub clipboard: Option<Wrap>,
+    /// Whether addresses become links of the terminal (OSC 8).
+    pub hyperlinks: bool,
     /// Where the person's own themes are.
     pub themes: Option<PathBuf>,
 }
@@ -68,9 +71,15 @@ impl TuiOptions {
             depth: Depth::of_env(&get),
             peer_frames: if is_ssh { PEER_FRAMES_SSH } else { PEER_FRAMES },
             clipboard: (!is_dumb).then(|| Wrap::of_env(&get)),
+            hyperlinks: knows_links(get("TERM").as_deref().unwrap_or_default()),
             themes,
         }
     }
+}
+
+/// Whether a terminal leaves out what it does not know of OSC 8; the oldest print it.
+fn knows_links(term: &str) -> bool {
+    !term.is_empty() && !["dumb", "linux", "vt", "cons"].iter().any(|old| term.starts_with(old))
 }
 
 /// Why the console ended.
@@ -418,13 +427,19 @@ impl<S: EffectSink> Console<S> {
             self.handle(Event::Painted(drawn.painted));
         }
         if self.model.rev == before {
-            self.screen.finish(drawn.caret, &mut self.out);
-            return;
+            return self.finish(drawn.caret, drawn.links);
         }
         // Drawn for sizes that have just changed: show the frame that follows instead.
         let drawn = view::draw(&self.model, &self.theme, self.screen.start());
         self.drawn_rev = Some(self.model.rev);
-        self.screen.finish(drawn.caret, &mut self.out);
+        self.finish(drawn.caret, drawn.links);
+    }
+
+    fn finish(&mut self, caret: Option<Position>, mut links: Links) {
+        if !self.options.hyperlinks {
+            links.clear();
+        }
+        self.screen.finish(caret, &links, &mut self.out);
     }
 }
 

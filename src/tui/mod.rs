@@ -10,6 +10,7 @@ pub mod event_loop;
 mod glyph;
 pub mod hangup;
 pub mod input;
+pub mod link;
 pub mod pacer;
 pub mod picture;
 pub mod screen;

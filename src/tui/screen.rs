@@ -13,6 +13,7 @@ use ratatui::{
 use super::{
     canvas,
     encode::Encoder,
+    link::Links,
     shift::{self, Shift},
 };
 
@@ -65,9 +66,9 @@ impl Screen {
     }
 
     /// Ends the frame: writes into `out` what turns the terminal into it. Nothing when nothing changed.
-    pub fn finish(&mut self, caret: Option<Position>, out: &mut Vec<u8>) {
+    pub fn finish(&mut self, caret: Option<Position>, links: &Links, out: &mut Vec<u8>) {
         canvas::heal(&mut self.next);
-        let mut body = Encoder::new(self.size());
+        let mut body = Encoder::new(self.size(), links);
         if self.is_unknown {
             body.clear_all();
             self.shown.reset();
@@ -89,7 +90,7 @@ impl Screen {
 }
 
 /// `was_visible`: whether the terminal shows its cursor; `None` when that is not known.
-fn write(out: &mut Vec<u8>, mut body: Encoder, was_visible: Option<bool>, caret: Option<Position>) {
+fn write(out: &mut Vec<u8>, mut body: Encoder<'_>, was_visible: Option<bool>, caret: Option<Position>) {
     let hides_first = !body.is_empty() && was_visible != Some(false);
     body.reset_style();
     if let Some(at) = caret {
@@ -110,7 +111,7 @@ fn write(out: &mut Vec<u8>, mut body: Encoder, was_visible: Option<bool>, caret:
 }
 
 /// Writes the cells of `next` that differ from `shown`.
-fn diff(shown: &Buffer, next: &Buffer, body: &mut Encoder) {
+fn diff(shown: &Buffer, next: &Buffer, body: &mut Encoder<'_>) {
     let columns = usize::from(next.area.width).max(1);
     let rows = shown.content.chunks(columns).zip(next.content.chunks(columns));
     for ((before, after), y) in rows.zip(0u16..) {
@@ -120,7 +121,7 @@ fn diff(shown: &Buffer, next: &Buffer, body: &mut Encoder) {
     }
 }
 
-fn row_diff(before: &[Cell], after: &[Cell], y: u16, body: &mut Encoder) {
+fn row_diff(before: &[Cell], after: &[Cell], y: u16, body: &mut Encoder<'_>) {
     // The last column from which everything is plain blank: it may be erased in one go.
     let tail = after.iter().rposition(|cell| !is_plain_blank(cell)).map_or(0, |last| last + 1);
     let mut x = 0;
@@ -212,7 +213,7 @@ mod tests {
     fn show(screen: &mut Screen, parser: &mut vt100::Parser, draw: impl FnOnce(&mut Canvas<'_>)) -> usize {
         draw(&mut Canvas::new(screen.start()));
         let mut out = Vec::new();
-        screen.finish(None, &mut out);
+        screen.finish(None, &Links::default(), &mut out);
         parser.process(&out);
         let (seen, meant) = (terminal(parser, screen.size()), expected(screen.shown()));
         for (n, (seen, meant)) in seen.iter().zip(&meant).enumerate() {
@@ -270,11 +271,11 @@ mod tests {
         let mut screen = Screen::new(size);
         let mut out = Vec::new();
         screen.start();
-        screen.finish(Some(Position::new(3, 4)), &mut out);
+        screen.finish(Some(Position::new(3, 4)), &Links::default(), &mut out);
         assert!(String::from_utf8_lossy(&out).contains("\x1b[?25h"));
         out.clear();
         screen.start();
-        screen.finish(Some(Position::new(4, 4)), &mut out);
+        screen.finish(Some(Position::new(4, 4)), &Links::default(), &mut out);
         assert_eq!(String::from_utf8_lossy(&out), "\x1b[?2026h\x1b[5;5H\x1b[?2026l");
     }
 

@@ -125,7 +125,7 @@ fn an_appended_message_costs_a_line() {
         fixture::append(&mut model, n);
         out.clear();
         let drawn = view::draw(&model, &theme, screen.start());
-        screen.finish(drawn.caret, &mut out);
+        screen.finish(drawn.caret, &drawn.links, &mut out);
         if n > 60 {
             most = most.max(out.len());
         }

@@ -183,6 +183,30 @@ fn no_color_is_no_colour() {
 }
 
 #[test]
+fn addresses_are_links_of_the_terminal_unless_that_is_off() {
+    for (setting, term, is_on) in
+        [("true", "xterm-256color", true), ("false", "xterm-256color", false), ("true", "linux", false)]
+    {
+        let home = home();
+        let start = demo(&home).with("LARKDECK_UI_HYPERLINKS", setting).with("TERM", term);
+        let mut terminal = start.start();
+        terminal.wait("the demo's rooms", |terminal| terminal.text().contains("3 War Rooms"));
+        terminal.type_keys("1");
+        terminal.wait_text("Message Card Request URL");
+        terminal.settle(Duration::from_millis(300));
+        let written = String::from_utf8_lossy(&terminal.bytes).into_owned();
+        let openings: Vec<&str> = written.split("\u{1b}]8;").skip(1).collect();
+        assert_eq!(!openings.is_empty(), is_on, "{setting} {term}");
+        for opening in openings {
+            let (link, _) = opening.split_once("\u{1b}\\").unwrap();
+            assert!(link == ";" || link.starts_with("id=") && link.contains(";http"), "{link:?}");
+        }
+        terminal.type_keys("\u{3}");
+        assert_eq!(terminal.end(PATIENCE), 0);
+    }
+}
+
+#[test]
 fn ascii_glyphs_are_ascii() {
     let home = home();
     let mut terminal = Start::new(&["--lang", "en"], home.path()).with("LARKDECK_UI_GLYPHS", "ascii").start();

@@ -210,12 +210,12 @@ fn detail_line(scene: &mut Scene<'_>, line: &mut Canvas<'_>, plan: &Line<'_>, la
                 scene.s(Role::Text),
             );
             if let Some(value) = value {
-                line.clip(value_at, 0, w.saturating_sub(value_at + 1), value, scene.s(Role::Link));
+                line.clip(value_at, 0, w.saturating_sub(value_at + 1), value, scene.link(value));
             }
             Some(*which)
         }
         Line::Value(which, value) => {
-            line.clip(4, 0, w.saturating_sub(5), value, scene.s(Role::Link));
+            line.clip(4, 0, w.saturating_sub(5), value, scene.link(value));
             Some(*which)
         }
     };

@@ -1,6 +1,6 @@
 //! The screen as a function of the model: one file per pane, one per popup.
 
-use std::fmt::Display;
+use std::{cell::RefCell, fmt::Display};
 
 use ratatui::{
     buffer::Buffer,
@@ -11,6 +11,7 @@ use ratatui::{
 use super::{
     canvas::Canvas,
     glyph,
+    link::Links,
     theme::{Role, Theme},
 };
 use crate::{
@@ -42,6 +43,8 @@ pub struct Drawn {
     pub painted: Painted,
     /// Where the terminal's cursor belongs; `None` hides it.
     pub caret: Option<Position>,
+    /// Where marked cells lead to.
+    pub links: Links,
     /// What the composer wants drawn over the transcript.
     pending: Vec<Pending>,
 }
@@ -61,7 +64,7 @@ const TAB_ROWS: u16 = 9;
 
 /// Draws the whole screen into `buffer`, which has its size. Pure: the same model and theme draw the same.
 pub fn draw(model: &Model, theme: &Theme, buffer: &mut Buffer) -> Drawn {
-    let mut scene = Scene { model, theme, drawn: Drawn::default() };
+    let mut scene = Scene { model, theme, drawn: Drawn::default(), links: RefCell::default() };
     let mut canvas = Canvas::new(buffer);
     canvas.fill(theme.ground());
     let area = canvas.area();
@@ -70,7 +73,7 @@ pub fn draw(model: &Model, theme: &Theme, buffer: &mut Buffer) -> Drawn {
     } else {
         draw_all(&mut scene, &mut canvas);
     }
-    let drawn = scene.drawn;
+    let drawn = Drawn { links: scene.links.into_inner(), ..scene.drawn };
     if model.glyphs == Glyphs::Ascii {
         glyph::to_ascii(buffer);
     }
@@ -111,6 +114,8 @@ struct Scene<'a> {
     model: &'a Model,
     theme: &'a Theme,
     drawn: Drawn,
+    /// Taken in while a line is being drawn, which only reads the rest.
+    links: RefCell<Links>,
 }
 
 impl Scene<'_> {
@@ -130,6 +135,15 @@ impl Scene<'_> {
 
     fn s(&self, role: Role) -> Style {
         self.theme.style(role)
+    }
+
+    /// How an address looks: like a link, and it leads there.
+    fn link(&self, address: &str) -> Style {
+        let style = self.s(Role::Link);
+        match self.links.borrow_mut().mark(address) {
+            Some(mark) => style.underline_color(mark),
+            None => style,
+        }
     }
 
     /// A click there does this.

@@ -20,6 +20,9 @@ use crate::{
     tui::canvas::{Run, width},
 };
 
+/// Bytes before a line in which the beginning of its first word is looked for.
+const LONGEST_WORD: usize = 2100;
+
 /// Columns of a transcript.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Layout {
@@ -276,7 +279,13 @@ fn text_row(
     if message.msg_type == "interactive" {
         line.text(x.saturating_sub(1), 0, "▍", scene.s(Role::Streaming));
     }
-    let runs = styled(scene, body, base, message.mentions_us);
+    let runs = styled(
+        scene,
+        message.text.as_str(),
+        range.start..range.start + body.len(),
+        base,
+        message.mentions_us,
+    );
     let mut end = line.runs(x, 0, room, &runs);
     if is_last && message.is_edited {
         let mark = scene.t(phrase("(edited)", "（已编辑）"));
@@ -287,27 +296,63 @@ fn text_row(
     _ = end;
 }
 
-/// Text with its mentions and links set off.
-fn styled<'a>(scene: &Scene<'_>, body: &'a str, base: Style, mentions_us: bool) -> Vec<Run<'a>> {
+/// A line of a text, with its mentions and links set off. A link that is broken over lines leads from each.
+fn styled<'a>(
+    scene: &Scene<'_>,
+    whole: &'a str,
+    line: Range<usize>,
+    base: Style,
+    mentions_us: bool,
+) -> Vec<Run<'a>> {
     let mut runs = Vec::new();
-    let mut plain = 0;
-    let mut at = 0;
-    while let Some(rest) = body.get(at..).filter(|rest| !rest.is_empty()) {
-        let length = token(rest);
+    let mut push = |range: Range<usize>, style: Style| {
+        runs.extend(whole.get(range).filter(|text| !text.is_empty()).map(|text| Run::new(text, style)));
+    };
+    let mut plain = line.start;
+    for (token, role) in tokens(whole, &line) {
+        let shown = token.start.max(line.start)..token.end.min(line.end);
+        push(plain..shown.start, base);
+        plain = shown.end;
+        let style = match role {
+            Role::Link => scene.link(whole.get(token).unwrap_or_default()),
+            Role::Mention if !mentions_us => scene.s(Role::Accent),
+            other => scene.s(other),
+        };
+        push(shown, style);
+    }
+    push(plain..line.end, base);
+    runs
+}
+
+/// The mentions and links of a text that are on a line of it, also those that began on a line before.
+fn tokens(whole: &str, line: &Range<usize>) -> Vec<(Range<usize>, Role)> {
+    let mut found = Vec::new();
+    let mut at = word_start(whole, line.start);
+    while let Some(rest) = whole.get(at..).filter(|rest| at < line.end && !rest.is_empty()) {
         let is_start =
-            body.get(..at).is_none_or(|before| !before.ends_with(|c: char| c.is_ascii_alphanumeric()));
-        if let Some((length, role)) = length.filter(|_| is_start) {
-            runs.extend(body.get(plain..at).filter(|text| !text.is_empty()).map(|text| Run::new(text, base)));
-            let role = if role == Role::Mention && !mentions_us { Role::Accent } else { role };
-            runs.extend(body.get(at..at + length).map(|text| Run::new(text, scene.s(role))));
-            at += length;
-            plain = at;
-        } else {
-            at += rest.chars().next().map_or(1, char::len_utf8);
+            whole.get(..at).is_none_or(|before| !before.ends_with(|c: char| c.is_ascii_alphanumeric()));
+        match token(rest).filter(|_| is_start) {
+            Some((length, role)) => {
+                if at + length > line.start {
+                    found.push((at..at + length, role));
+                }
+                at += length;
+            }
+            None => at += rest.chars().next().map_or(1, char::len_utf8),
         }
     }
-    runs.extend(body.get(plain..).filter(|text| !text.is_empty()).map(|text| Run::new(text, base)));
-    runs
+    found
+}
+
+/// Where the word that reaches to `at` begins.
+fn word_start(whole: &str, at: usize) -> usize {
+    let from = whole.floor_char_boundary(at.saturating_sub(LONGEST_WORD));
+    let before = whole.get(from..at).unwrap_or_default();
+    match before.rfind(char::is_whitespace) {
+        Some(space) => from + space,
+        None if from == 0 => 0,
+        None => at,
+    }
 }
 
 /// A mention or a link at the beginning of `text`: its length in bytes.
@@ -319,7 +364,10 @@ fn token(text: &str) -> Option<(usize, Role)> {
     }
     if text.starts_with("https://") || text.starts_with("http://") {
         let ends = |c: char| c.is_whitespace() || matches!(c, '，' | '。' | '）' | ')' | '>' | '"' | '、');
-        return Some((text.find(ends).unwrap_or(text.len()), Role::Link));
+        let length = text.find(ends).unwrap_or(text.len());
+        // What ends a sentence is not of the address.
+        let address = text.get(..length)?.trim_end_matches(['.', ',', ';', ':', '!', '?', '\'']);
+        return Some((address.len(), Role::Link));
     }
     None
 }
@@ -414,6 +462,24 @@ mod tests {
         assert_eq!(token("@王伟 看"), Some((7, Role::Mention)));
         assert_eq!(token("@ a"), None);
         assert_eq!(token("https://a.test/x?y=1，好"), Some((20, Role::Link)));
+        assert_eq!(token("https://a.test/x."), Some((16, Role::Link)));
+    }
+
+    #[test]
+    fn a_link_that_is_broken_over_lines_leads_from_each() {
+        let text = "see https://a.test/one/two and @王伟";
+        let on = |line: Range<usize>| tokens(text, &line);
+        let link = (4..26, Role::Link);
+        assert_eq!(on(0..10), std::slice::from_ref(&link));
+        assert_eq!(on(10..26), std::slice::from_ref(&link));
+        assert_eq!(on(20..text.len()), [link, (31..38, Role::Mention)]);
+        assert_eq!(on(27..30), []);
+        assert_eq!(tokens(&"x".repeat(5000), &(4000..4100)), []);
+        for end in (0..text.len()).filter(|at| text.is_char_boundary(*at)) {
+            for start in (0..=end).filter(|at| text.is_char_boundary(*at)) {
+                tokens(text, &(start..end));
+            }
+        }
     }
 
     #[test]

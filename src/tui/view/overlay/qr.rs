@@ -34,7 +34,7 @@ pub(super) fn draw(scene: &mut Scene<'_>, canvas: &mut Canvas<'_>, qr: &Qr) {
     let Some(code) = code.filter(|_| fits) else {
         let cells = text_cells(canvas, 76);
         let mut lines: Vec<Line> = Vec::new();
-        wrap_into(&mut lines, url.as_str(), cells, scene.s(Role::Link));
+        wrap_into(&mut lines, url.as_str(), cells, scene.link(&qr.url));
         lines.push(Vec::new());
         let words = phrase(
             "The code needs a larger window and Unicode signs; y copies the URL instead.",
@@ -68,7 +68,7 @@ pub(super) fn draw(scene: &mut Scene<'_>, canvas: &mut Canvas<'_>, qr: &Qr) {
         inside.text(x, y, &line, style);
     }
     let w = inside.width();
-    inside.clip(0, rows + 1, w, url.as_str(), scene.s(Role::Link));
+    inside.clip(0, rows + 1, w, url.as_str(), scene.link(&qr.url));
 }
 
 /// Draws the choice of a reaction.
