@@ -74,6 +74,9 @@ fn rooms_are_listed_read_and_written() {
         home.run_input(&["room", "reply", chat, message_id, "-", "--json"], "a reply\n").expect(0).object();
     assert_ne!(reply["message_id"], sent["message_id"]);
     home.run(&["room", "react", chat, message_id, "THUMBSUP"]).expect(0);
+    home.run(&["room", "react", chat, message_id, "THUMBSUP", "--remove"]).expect(0);
+    let gone = home.run(&["room", "react", chat, message_id, "THUMBSUP", "--remove"]).expect(6);
+    assert!(gone.stderr.contains("the bot has no reaction THUMBSUP"), "{gone:?}");
     home.run(&["room", "show", chat, "--json"]).expect(0).object();
     home.run(&["room", "send", chat, ""]).expect(2);
     home.run(&["room", "send", "no such room", "x"]).expect(6);

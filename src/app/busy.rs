@@ -66,6 +66,8 @@ pub enum Topic {
     Outgoing(ChatId),
     /// A reaction.
     React,
+    /// A reaction being taken back.
+    Unreact,
     /// A read mark.
     Read,
     /// The call budget.

@@ -150,6 +150,7 @@ commands! {
     ReplyInThread "reply-in-thread" Change(Respond) true can_reply ["reply in thread" "话题内回复"] ["Reply to it in a thread." "在话题中回复。"];
     Thread "thread" Read true has_message ["thread" "话题"] ["Show the thread or the replies of the message." "显示该消息的话题或回复。"];
     React "react" Change(Respond) true can_reply ["react" "表情"] ["React to the message under the cursor." "对光标处的消息添加表情。"];
+    Unreact "unreact" Change(Respond) false chooses_reaction ["take back" "撤回表情"] ["Take the bot's own reaction of this kind back." "撤回机器人自己添加的该表情。"];
     FirstUnread "first-unread" Read true has_divider ["first unread" "首条未读"] ["Go to where the unread messages began." "转到未读消息开始处。"];
     Retry "retry" Change(Respond) true can_retry ["send again" "重发"] ["Send the failed message again; it cannot arrive twice." "重发失败的消息；不会重复送达。"];
     Discard "discard" Destroy(Respond) true can_discard ["discard" "丢弃"] ["Take the unsent message out of the outbox." "从发件箱移除未发送的消息。"];
@@ -400,6 +401,13 @@ fn can_reply(model: &Model) -> Answer {
     has_message(model)?;
     let recalled = current(model).and_then(Item::message).is_some_and(|message| message.is_recalled);
     ensure(!recalled, phrase("the message was recalled", "消息已撤回"))
+}
+
+fn chooses_reaction(model: &Model) -> Answer {
+    ensure(
+        matches!(model.overlay(), Some(Overlay::React(_))),
+        phrase("choose a reaction first: + on a message", "请先选择表情：在消息上按 +"),
+    )
 }
 
 fn has_divider(model: &Model) -> Answer {

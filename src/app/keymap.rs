@@ -280,7 +280,8 @@ pub const BINDINGS: &[Binding] = {
         bind(X::React, "enter", C::Open, 1),
         bind(X::React, "left h up k", C::PreviousChoice, 0),
         bind(X::React, "right l down j", C::NextChoice, 0),
-        bind(X::React, "esc q", C::Back, 2),
+        bind(X::React, "- x", C::Unreact, 2),
+        bind(X::React, "esc q", C::Back, 3),
     ]
 };
 

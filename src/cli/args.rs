@@ -511,6 +511,9 @@ pub enum RoomCommand {
         /// The platform's name of the emoji, such as THUMBSUP, DONE or OnIt
         #[arg(value_name = "EMOJI")]
         emoji: String,
+        /// Take the bot's own reaction back
+        #[arg(long)]
+        remove: bool,
     },
 }
 

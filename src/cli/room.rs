@@ -35,7 +35,9 @@ pub(super) async fn run(context: &mut Context, command: RoomCommand) -> Result<(
         RoomCommand::Reply { room, message, text, thread } => {
             send(context, &room, Some(message_id(&message)?), &text, thread).await
         }
-        RoomCommand::React { room, message, emoji } => react(context, &room, &message, &emoji).await,
+        RoomCommand::React { room, message, emoji, remove } => {
+            react(context, &room, &message, &emoji, remove).await
+        }
     }
 }
 
@@ -205,15 +207,27 @@ async fn send(
     out.line(&format!("sent {} to {}", message.body.message_id, room.name))
 }
 
-async fn react(context: &mut Context, room: &str, message: &str, emoji: &str) -> Result<(), CliError> {
+async fn react(
+    context: &mut Context,
+    room: &str,
+    message: &str,
+    emoji: &str,
+    remove: bool,
+) -> Result<(), CliError> {
     let message = message_id(message)?;
     let (deck, view) = context.integration(None).await?;
     let integration = &view.integration.id;
     let room = resolve(&deck, integration, room).await?;
-    deck.react(integration, &message, emoji).await?;
+    let word = if remove {
+        deck.unreact(integration, &message, emoji).await?;
+        "taken back from"
+    } else {
+        deck.react(integration, &message, emoji).await?;
+        "added to"
+    };
     let out = &mut context.out;
     if out.is_json() {
         return out.object(&json!({ "message_id": message, "emoji": emoji }));
     }
-    out.line(&format!("{emoji} added to {message} in {}", room.name))
+    out.line(&format!("{emoji} {word} {message} in {}", room.name))
 }

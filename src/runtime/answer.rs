@@ -234,8 +234,13 @@ impl Runtime {
             Ask::DiscardSend { uuid, .. } => {
                 deck.discard_send(&self.integration()?, &uuid).await.map(|()| Answer::Done)
             }
-            Ask::React { message_id, emoji, .. } => {
-                deck.react(&self.integration()?, &message_id, &emoji).await.map(|()| Answer::Done)
+            Ask::React { message_id, emoji, add, .. } => {
+                let integration = self.integration()?;
+                let done = match add {
+                    true => deck.react(&integration, &message_id, &emoji).await,
+                    false => deck.unreact(&integration, &message_id, &emoji).await,
+                };
+                done.map(|()| Answer::Done)
             }
             _ => Ok(Answer::Done),
         }

@@ -43,6 +43,9 @@ enum Sent {
     Unknown(Fault),
 }
 
+/// Pages of reactions that are looked through for the bot's own.
+const MOST_REACTION_PAGES: usize = 10;
+
 impl Deck {
     /// Commits a message to the outbox and returns; it is sent in the background.
     ///
@@ -126,18 +129,46 @@ impl Deck {
         let client = self.client(integration).await?;
         let ask = Ask::new(Class::Person, Feature::Send).within(PERSON_PATIENCE);
         let reaction = client.add_reaction(ask, message, emoji).await.told()?;
-        let item = IngestItem {
-            integration: integration.clone(),
-            event_id: None,
-            via: Via::Send,
-            what: Incoming::Reaction {
-                message_id: message.clone(),
-                emoji: reaction.emoji,
-                operator: client.app().app_id.to_string(),
-                added: true,
-            },
-        };
-        store.ingest(vec![item]).await.told().map(drop)
+        let operator = client.app().app_id.to_string();
+        keep_reaction(store, integration, message, reaction.emoji, operator, true).await
+    }
+
+    /// Takes the bot's own reaction to a message back.
+    ///
+    /// # Errors
+    /// NotFound where the bot has no such reaction; read-only, the platform's, or the store's.
+    pub async fn unreact(&self, integration: &IntegrationId, message: &MessageId, emoji: &str) -> Answer<()> {
+        const OPERATION: &str = "message.unreact";
+        let store = self.gate(Right::Respond, OPERATION, message).await?;
+        let done = self.try_unreact(store, integration, message, emoji.trim()).await;
+        self.logged(OPERATION, message, done).await
+    }
+
+    async fn try_unreact(
+        &self,
+        store: &Store,
+        integration: &IntegrationId,
+        message: &MessageId,
+        emoji: &str,
+    ) -> Answer<()> {
+        let client = self.client(integration).await?;
+        let ask = || Ask::new(Class::Person, Feature::Send).within(PERSON_PATIENCE);
+        let me = client.app().app_id.to_string();
+        let mut token = None;
+        // The platform takes a reaction back by an id, which no event has told.
+        for _ in 0..MOST_REACTION_PAGES {
+            let page = client.reactions(ask(), message, token).await.told()?;
+            let own = page.items.into_iter().find(|one| one.operator.id == me && one.emoji == emoji);
+            if let Some(own) = own {
+                client.delete_reaction(ask(), message, &own.reaction_id).await.told()?;
+                return keep_reaction(store, integration, message, own.emoji, me, false).await;
+            }
+            token = page.page_token.filter(|_| page.has_more);
+            if token.is_none() {
+                break;
+            }
+        }
+        Err(Fault::new(Kind::NotFound, format!("the bot has no reaction {emoji} on {message}")))
     }
 
     async fn queue(&self, integration: &IntegrationId, draft: Draft) -> Answer<Outgoing> {
@@ -257,6 +288,20 @@ impl Deck {
         let text = with_mentions(&row.outgoing.text, &members);
         Ok(serde_json::json!({ "text": text }).to_string())
     }
+}
+
+/// The store learns at once what its own event would tell it later.
+async fn keep_reaction(
+    store: &Store,
+    integration: &IntegrationId,
+    message: &MessageId,
+    emoji: String,
+    operator: String,
+    added: bool,
+) -> Answer<()> {
+    let what = Incoming::Reaction { message_id: message.clone(), emoji, operator, added };
+    let item = IngestItem { integration: integration.clone(), event_id: None, via: Via::Send, what };
+    store.ingest(vec![item]).await.told().map(drop)
 }
 
 /// The wait before the next try, or `None` where trying again is useless.

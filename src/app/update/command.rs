@@ -106,6 +106,7 @@ impl Turn<'_> {
             Command::ReplyInThread => self.reply(true),
             Command::Thread => self.show_thread(),
             Command::React => self.show_reactions(),
+            Command::Unreact => self.react(false),
             Command::FirstUnread => self.jump_to_first_unread(),
             Command::Retry => self.retry(),
             Command::Discard => self.ask_discard(),

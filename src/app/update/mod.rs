@@ -272,6 +272,7 @@ impl Turn<'_> {
                 self.m.busy.want(Topic::Integrations);
             }
             Topic::React => self.toast(Level::Ok, REACTED),
+            Topic::Unreact => self.toast(Level::Ok, UNREACTED),
             Topic::Access => {
                 self.m.access = super::model::Access::Write;
                 self.toast(Level::Ok, MAY_WRITE);
@@ -357,4 +358,5 @@ const NEW_ROLE: Phrase = phrase("Your role here is now: {}.", "你在此的角�
 const READ_ONLY: Phrase = phrase("This console is read-only.", "当前为只读模式。");
 const REMOVED: Phrase = phrase("Removed.", "已移除。");
 const REACTED: Phrase = phrase("Reaction sent.", "已添加表情。");
+const UNREACTED: Phrase = phrase("Reaction taken back.", "已撤回表情。");
 const MAY_WRITE: Phrase = phrase("Changes are allowed in this session.", "本次会话允许修改。");

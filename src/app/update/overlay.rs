@@ -97,7 +97,7 @@ impl Turn<'_> {
                 LinkStage::Failed(_) => self.close_overlay(),
                 LinkStage::Planning | LinkStage::Running(..) => {}
             },
-            Some(Overlay::React(_)) => self.react(),
+            Some(Overlay::React(_)) => self.react(true),
             Some(Overlay::Confirm(_)) | None => {}
             Some(_) => self.close_overlay(),
         }
@@ -137,15 +137,16 @@ impl Turn<'_> {
         self.m.overlays.push(Overlay::React(react));
     }
 
-    fn react(&mut self) {
+    /// Adds the chosen reaction, or takes the bot's own back.
+    pub(super) fn react(&mut self, add: bool) {
         let Some(Overlay::React(react)) = self.m.overlays.pop() else { return };
         let Some(emoji) = CHOICES.get(react.selected) else { return };
         let ask = Ask::React {
             chat_id: react.chat_id,
             message_id: react.message_id,
             emoji: (*emoji).to_owned(),
-            add: true,
+            add,
         };
-        self.ask(Topic::React, ask);
+        self.ask(if add { Topic::React } else { Topic::Unreact }, ask);
     }
 }

@@ -446,6 +446,22 @@ fn what_is_skipped_in_a_flood_stays_in_the_store() {
 }
 
 #[test]
+fn the_chosen_reaction_is_added_or_taken_back() {
+    for (key, adds) in [("enter", true), ("-", false), ("x", false)] {
+        let mut desk = Desk::ready(Access::Write);
+        desk.page(Anchor::Latest, 0..20, false, false);
+        desk.keys("enter + right");
+        let asks = desk.keys(key);
+        let [Ask::React { emoji, add, .. }] = asks.as_slice() else { panic!("{key}: {asks:?}") };
+        assert_eq!((emoji.as_str(), *add), (crate::core::emoji::CHOICES[1], adds), "{key}");
+        assert!(desk.model.overlays.is_empty());
+    }
+    let mut desk = Desk::ready(Access::ReadOnly { can_lift: true });
+    desk.page(Anchor::Latest, 0..20, false, false);
+    assert!(desk.keys("enter + - x").iter().all(|ask| !matches!(ask, Ask::React { .. })), "read-only");
+}
+
+#[test]
 fn answers_for_a_room_that_was_left_change_nothing() {
     let mut desk = Desk::ready(Access::Write);
     desk.keys("enter");
