@@ -9,6 +9,7 @@ use super::{
 };
 use crate::core::{
     error::Fault,
+    health::StoreHealth,
     ids::{ChatId, IntegrationId, MemberId, Seq},
     integration::Live,
     member::Filter,
@@ -105,6 +106,8 @@ pub enum Action {
     SetQuota(Box<QuotaReport>),
     /// The role of this console changed.
     SetRole(Role),
+    /// The store is reached in another way.
+    SetStore(StoreHealth),
     /// Show a fault in passing.
     Notice(Box<Fault>),
     /// A copy was made.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{effect::EffectId, key::Key, model::Painted};
 use crate::core::{
     error::Fault,
+    health::StoreHealth,
     ids::{ChatId, IntegrationId, MemberId, MessageId, Seq},
     integration::{Holder, Integration, IntegrationUrls, Live},
     lang::Lang,
@@ -71,6 +72,8 @@ pub enum Event {
     QuotaChanged(Box<QuotaReport>),
     /// The role of this console is this one now.
     RoleChanged(Role),
+    /// The store went away, or is back; or commits of others are told in another way.
+    StoreReached(StoreHealth),
     /// Something the person should know, from the runtime.
     Noticed(Box<Fault>),
     /// A copy went to the terminal, or had to be shown as plain text instead.

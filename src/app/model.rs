@@ -16,6 +16,7 @@ use super::{
 use crate::config::Bell;
 use crate::core::{
     error::Fault,
+    health::StoreHealth,
     ids::{ChatId, IntegrationId},
     integration::Holder,
     lang::Lang,
@@ -190,6 +191,8 @@ pub struct Model {
     pub quota: Quota,
     /// Pane 5.
     pub log: Log,
+    /// How the store is reached.
+    pub store: StoreHealth,
     /// What lies over the pane; the last one is on top and has the keys.
     pub overlays: Vec<Overlay>,
     /// Notices in passing, oldest first; they never take the focus.
@@ -273,6 +276,7 @@ impl Model {
             rooms: Rooms::default(),
             room: None,
             quota: Quota::default(),
+            store: StoreHealth::default(),
             log: Log::default(),
             overlays: Vec::new(),
             toasts: Vec::new(),

@@ -29,6 +29,7 @@ pub fn route(model: &Model, keymap: &Keymap, event: Event) -> Vec<Action> {
         Event::LiveChanged { integration, live } => Action::SetLive { integration, live },
         Event::QuotaChanged(report) => Action::SetQuota(report),
         Event::RoleChanged(role) => Action::SetRole(role),
+        Event::StoreReached(health) => Action::SetStore(health),
         Event::Noticed(fault) => Action::Notice(fault),
         Event::Copied(outcome) => Action::TellCopy(outcome),
     };

@@ -88,7 +88,7 @@ pub struct Global {
     #[arg(hide_env_values = true)]
     pub config: Option<PathBuf>,
 
-    /// Use the store at URL, such as sqlite:/var/lib/larkdeck/larkdeck.db [env: LARKDECK_STORE]
+    /// Use the store at URL: sqlite:PATH or postgres://USER@HOST/DATABASE [env: LARKDECK_STORE]
     // The variable is read with the settings: there, a store from the environment is told from one of a flag.
     #[arg(long, global = true, value_name = "URL")]
     pub store: Option<String>,

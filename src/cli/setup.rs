@@ -6,8 +6,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{args::Global, error::CliError, logfile, output::Output, output::note};
 use crate::{
-    config::{ConfigError, Loaded, Overrides, Paths, RoomsFollowed, Sources, load},
-    core::{integration::Holder, retention::Retention, time::SystemClock},
+    config::{ConfigError, Loaded, Overrides, Paths, RoomsFollowed, Sources, load, read_secret},
+    core::{integration::Holder, retention::Retention, secret::Secret, time::SystemClock},
     service::{Access, Deck, DeckSettings, Followed, IntegrationView, KeyOrigin, Opening},
 };
 
@@ -22,6 +22,8 @@ pub struct Setup {
     pub global: Global,
     /// What this process is to the others on the store.
     pub what: &'static str,
+    /// The password of the store's database, from a file or the environment.
+    store_password: Option<Secret>,
 }
 
 impl Setup {
@@ -45,7 +47,11 @@ impl Setup {
             environment: &environment,
             flags: [overrides(&global), flags].concat(),
         })?;
-        Ok(Self { loaded, paths, global, what: "console" })
+        let store_password = match &loaded.settings.store.password_file {
+            Some(path) => Some(read_secret(path)?),
+            None => environment("LARKDECK_STORE_PASSWORD").map(Secret::new),
+        };
+        Ok(Self { loaded, paths, global, what: "console", store_password })
     }
 
     /// Begins to log. A log that cannot be written stops nobody.
@@ -65,7 +71,7 @@ impl Setup {
     pub fn key_origin(&self) -> KeyOrigin {
         let store = &self.loaded.settings.store;
         if let Some(text) = environment("LARKDECK_KEY").filter(|text| !text.is_empty()) {
-            return KeyOrigin::Text(crate::core::secret::Secret::new(text));
+            return KeyOrigin::Text(Secret::new(text));
         }
         match &store.key_command {
             Some(command) => KeyOrigin::Command(command.clone()),
@@ -80,7 +86,7 @@ impl Setup {
         let reader = settings.ui.me.clone().unwrap_or_else(|| me.to_string());
         Opening {
             store_url: self.paths.store_url(&settings.store),
-            store_password: None,
+            store_password: self.store_password.clone(),
             key: self.key_origin(),
             month_limit: settings.quota.month_limit.calls(),
             quota_zone: settings.quota.zone.tz().clone(),

@@ -8,7 +8,7 @@ use crate::core::error::{Kind, Problem};
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// A file that was named, or that exists, cannot be read.
-    #[error("cannot read the configuration {}", path.display())]
+    #[error("cannot read {}", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -87,6 +87,14 @@ pub enum ConfigError {
         /// Its permission bits.
         mode: u32,
     },
+    /// A file that is a secret, and others can read it.
+    #[error("the file {} holds a password, and others can read it (mode {mode:04o})", path.display())]
+    ExposedSecret {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
     /// There is no home directory and no XDG variable in its place.
     #[error("no home directory: larkdeck does not know where its files are")]
     Homeless,
@@ -115,7 +123,7 @@ impl Problem for ConfigError {
             }
             Self::Environment { variable, .. } => format!("Correct {variable}, or unset it."),
             Self::Flag { .. } => "`larkdeck --help` says what it takes.".to_owned(),
-            Self::Exposed { path, .. } => {
+            Self::Exposed { path, .. } | Self::ExposedSecret { path, .. } => {
                 format!("Run: chmod 600 {}", shell_quoted(&path.display().to_string()))
             }
             Self::Homeless => "Set HOME, or XDG_CONFIG_HOME, XDG_DATA_HOME and XDG_STATE_HOME.".to_owned(),

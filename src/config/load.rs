@@ -16,7 +16,7 @@ use super::{
     nearest::nearest,
     schema::{KeyOverride, Origin, Raw, SECTIONS, SPECS, Settings, Warning},
 };
-use crate::core::lang::Lang;
+use crate::core::{lang::Lang, secret::Secret};
 
 /// Where a setting's value comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,6 +76,11 @@ pub fn load(from: &Sources<'_>) -> Result<Loaded, ConfigError> {
         loaded.sources.insert(full(spec.section, spec.key), Source::Environment(spec.variable));
     }
     for (section, key, text, flag) in &from.flags {
+        if has_password(text) {
+            let reason = "it holds a password, which everybody on this host can read in the list of processes; put \
+                          it into the file of [store] password_file, into LARKDECK_STORE_PASSWORD, or into ~/.pgpass";
+            return Err(ConfigError::Flag { flag, reason: reason.to_owned() });
+        }
         loaded
             .settings
             .set(section, key, Raw::Text(text))
@@ -254,6 +259,20 @@ impl FileReader<'_> {
     }
 }
 
+/// The secret in a file of its own: its owner's alone, or somebody else's who lets a group read it.
+///
+/// # Errors
+/// [`ConfigError::Unreadable`], [`ConfigError::ExposedSecret`].
+pub fn read_secret(path: &Path) -> Result<Secret, ConfigError> {
+    if let Some(mode) = readable_by_others(path).filter(|mode| mode & 0o004 != 0 || is_mine(path)) {
+        return Err(ConfigError::ExposedSecret { path: path.to_owned(), mode });
+    }
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Secret::new(text)),
+        Err(source) => Err(ConfigError::Unreadable { path: path.to_owned(), source }),
+    }
+}
+
 /// Whether a setting is a URL with a password in it.
 fn has_password(text: &str) -> bool {
     url::Url::parse(text).is_ok_and(|url| {
@@ -268,6 +287,18 @@ fn readable_by_others(path: &Path) -> Option<u32> {
     use std::os::unix::fs::PermissionsExt as _;
     let mode = std::fs::metadata(path).ok()?.permissions().mode() & 0o7777;
     (mode & 0o044 != 0).then_some(mode)
+}
+
+/// Whether the file is this user's own.
+#[cfg(unix)]
+fn is_mine(path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    std::fs::metadata(path).is_ok_and(|file| file.uid() == rustix::process::geteuid().as_raw())
+}
+
+#[cfg(not(unix))]
+fn is_mine(_path: &Path) -> bool {
+    true
 }
 
 #[cfg(not(unix))]
@@ -358,6 +389,37 @@ mod tests {
         assert!(matches!(error, ConfigError::Exposed { line: 2, mode: 0o644, .. }), "{error}");
         assert!(error.hint().unwrap().starts_with("Run: chmod 600 "));
         assert!(read("[store]\nurl = 'sqlite:/x.db'\n", &[], vec![]).is_ok());
+    }
+
+    #[test]
+    fn passwords_are_refused_on_the_command_line() {
+        for url in ["postgres://a:s3cret@h/d", "postgres:///d?host=/run&password=s3cret"] {
+            let error = read("", &[], vec![("store", "url", url.into(), "--store")]).unwrap_err();
+            assert!(matches!(error.kind(), crate::core::error::Kind::Usage));
+            assert!(
+                error.to_string().contains("password_file") && !error.to_string().contains("s3cret"),
+                "{error}"
+            );
+        }
+        assert!(read("", &[], vec![("store", "url", "postgres://a@h/d".into(), "--store")]).is_ok());
+        assert!(read("", &[("LARKDECK_STORE", "postgres://a:b@h/d")], vec![]).is_ok());
+    }
+
+    #[test]
+    fn a_file_with_a_password_is_its_owners_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("password");
+        std::fs::write(&path, "s3cret\n").unwrap();
+        for (mode, is_good) in [(0o600, true), (0o400, true), (0o640, false), (0o604, false)] {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            match read_secret(&path) {
+                Ok(secret) => assert!(is_good && secret.reveal() == "s3cret", "{mode:o}"),
+                Err(error) => {
+                    assert!(!is_good && error.hint().unwrap().starts_with("Run: chmod 600 "), "{mode:o}")
+                }
+            }
+        }
+        assert!(matches!(read_secret(&folder.path().join("none")), Err(ConfigError::Unreadable { .. })));
     }
 
     #[test]

@@ -13,7 +13,7 @@ mod value;
 
 pub use document::{example_file, reference};
 pub use error::ConfigError;
-pub use load::{Loaded, Overrides, Source, Sources, load};
+pub use load::{Loaded, Overrides, Source, Sources, load, read_secret};
 pub use nearest::nearest;
 pub use paths::Paths;
 pub use schema::{

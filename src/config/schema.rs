@@ -108,8 +108,16 @@ settings! {
     store: StoreSettings {
         /// The store: `sqlite:PATH`. Without it, `larkdeck.db` in the data folder
         /// (`$XDG_DATA_HOME/larkdeck`). A host that several people share wants
-        /// `sqlite:/var/lib/larkdeck/larkdeck.db`.
+        /// `sqlite:/var/lib/larkdeck/larkdeck.db`; people on several hosts want PostgreSQL:
+        /// `postgres://USER@HOST/DATABASE`, with `?host=/PATH` for a socket. TLS is verified unless the host is
+        /// this one or `sslmode` asks for less; `sslrootcert` names the certificates of your own authority. What
+        /// the URL leaves out comes from the PG* variables. `pooler=transaction` where something like PgBouncer
+        /// gives each transaction another connection.
         url: Option<String> = None, "LARKDECK_STORE", "sqlite:/var/lib/larkdeck/larkdeck.db";
+        /// A file with the password of the database: yours and mode 0600, or somebody else's with a group that may
+        /// read it. Without it, LARKDECK_STORE_PASSWORD, PGPASSWORD or `~/.pgpass`. A password in the URL of
+        /// this file counts first.
+        password_file: Option<PathBuf> = None, "LARKDECK_STORE_PASSWORD_FILE", "/etc/larkdeck/password";
         /// The key ring that the secrets in the store are sealed with. Without it, `key` in the
         /// folder of the configuration; made on first use, readable by its owner alone.
         key_file: Option<PathBuf> = None, "LARKDECK_KEY_FILE", "/var/lib/larkdeck/key";

@@ -2,6 +2,7 @@
 
 pub mod emoji;
 pub mod error;
+pub mod health;
 pub mod ids;
 pub mod integration;
 pub mod lang;

@@ -75,6 +75,7 @@ impl Runtime {
         };
         runtime.spawn(|runtime| async move { news::feed(runtime).await });
         runtime.spawn(|runtime| async move { news::quota(runtime).await });
+        runtime.spawn(|runtime| async move { news::store_health(runtime).await });
         runtime
     }
 

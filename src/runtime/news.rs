@@ -8,6 +8,7 @@ use super::{Runtime, answer::is_open, lock};
 use crate::{
     app::event::{Event, FeedBatch, RoomNews},
     core::{
+        health::StoreHealth,
         ids::{ChatId, IntegrationId},
         integration::Live,
     },
@@ -161,6 +162,22 @@ pub(super) async fn quota(runtime: Runtime) {
             }
         }
         tokio::time::sleep(QUOTA_PAUSE).await;
+    }
+}
+
+/// Follows how the store is reached.
+pub(super) async fn store_health(runtime: Runtime) {
+    let mut changes = runtime.inner.deck.store_health();
+    let mut told = StoreHealth::default();
+    loop {
+        let health = *changes.borrow_and_update();
+        if health != told {
+            runtime.tell(Event::StoreReached(health)).await;
+            told = health;
+        }
+        if changes.changed().await.is_err() {
+            return;
+        }
     }
 }
 

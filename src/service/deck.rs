@@ -12,6 +12,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     core::{
         error::{Fault, Kind, Problem},
+        health::StoreHealth,
         ids::{IntegrationId, Seq},
         integration::{AppCredentials, Holder},
         operation::{NewOperation, Operation, OperationResult},
@@ -139,6 +140,11 @@ impl Deck {
     /// This process.
     pub fn me(&self) -> &Holder {
         &self.inner.me
+    }
+
+    /// How the store is reached, now and whenever that changes.
+    pub fn store_health(&self) -> tokio::sync::watch::Receiver<StoreHealth> {
+        self.inner.store.health()
     }
 
     /// Whose read marks and drafts these are.

@@ -261,6 +261,11 @@ impl StoreError {
         Self::NotFound { what, key: key.to_string() }
     }
 
+    /// Whether the same may go well a moment later, without anybody doing anything.
+    pub(crate) const fn is_passing(&self) -> bool {
+        matches!(self, Self::Away { .. } | Self::Unsure { .. })
+    }
+
     /// A stored value that cannot be read.
     pub(crate) fn data(what: &'static str, reason: impl ToString) -> Self {
         Self::Data { what, reason: reason.to_string() }

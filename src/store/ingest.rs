@@ -39,6 +39,9 @@ const DENSE_PAUSE: Duration = Duration::from_millis(50);
 /// Rows of a commit, for each [`STREAM_PAUSE`] since the one before, from which on a stream is dense.
 const DENSE_ROWS: u128 = 2;
 
+/// Between two tries while the store is away: doubled each time, up to the second.
+const AWAY_PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
+
 /// One thing that came in.
 #[derive(Debug, Clone)]
 pub struct IngestItem {
@@ -286,7 +289,7 @@ async fn work(db: Arc<Db>, mut inbox: mpsc::Receiver<Job>) {
             }
         }
         let rows = group.rows;
-        commit_group(&db, group.jobs).await;
+        commit_group(&db, group.jobs, &inbox).await;
         let now = Instant::now();
         let since = committed_at.map_or(Duration::MAX, |at| now - at);
         let is_dense = rows as u128 * STREAM_PAUSE.as_micros() >= DENSE_ROWS * since.as_micros();
@@ -313,8 +316,8 @@ impl Group {
     }
 }
 
-async fn commit_group(db: &Db, group: Vec<Job>) {
-    match store_jobs(db, &group).await {
+async fn commit_group(db: &Db, group: Vec<Job>, inbox: &mpsc::Receiver<Job>) {
+    match store_jobs_somehow(db, &group, inbox).await {
         Ok(answers) => {
             for (job, answer) in group.into_iter().zip(answers) {
                 job.answer(Ok(answer));
@@ -332,6 +335,26 @@ async fn commit_group(db: &Db, group: Vec<Job>) {
             if let Some(job) = group.into_iter().next() {
                 job.answer(Err(error));
             }
+        }
+    }
+}
+
+/// Tries until the store is there. Nobody is told anything meanwhile, the queue fills up and then holds its callers
+/// back; what was stored without an answer is found to be there, and stored once.
+async fn store_jobs_somehow(
+    db: &Db,
+    group: &[Job],
+    inbox: &mpsc::Receiver<Job>,
+) -> Result<Vec<Vec<Ingested>>, StoreError> {
+    let (mut pause, last) = AWAY_PAUSES;
+    loop {
+        match store_jobs(db, group).await {
+            Err(error) if error.is_passing() && !inbox.is_closed() => {
+                tracing::warn!(%error, jobs = group.len(), "what came in waits for the store");
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(last);
+            }
+            done => return done,
         }
     }
 }

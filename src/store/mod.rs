@@ -75,7 +75,7 @@ pub use self::{
     role::{Assignment, RoleChange},
     room::ChatRow,
     roster::{RosterChunk, RosterRow},
-    watch::{Health, Watch},
+    watch::Watch,
 };
 use self::{db::Db, ingest::Queue, sql::q};
 use crate::core::{integration::Holder, secret::Secret, time::Clock};

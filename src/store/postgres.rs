@@ -78,6 +78,8 @@ impl std::fmt::Debug for PgConn {
 /// What is asked of the database.
 enum Call<'a> {
     Query(&'a Query),
+    /// The same without a statement that is kept: the next transaction may be in another session.
+    Once(&'a Query),
     /// Some statements without values, in one trip.
     Script(&'a str),
 }
@@ -102,24 +104,47 @@ impl PgConn {
     }
 
     /// Runs a statement. Outside of a transaction, where only what may be done twice is, a connection that turns
-    /// out to be broken is replaced.
+    /// out to be broken, or to lead to a pooler, is replaced.
     pub(super) async fn ask(&mut self, query: &Query) -> PgResult<Answer> {
-        let is_loose = self.inside == Inside::Nothing;
-        if !(is_loose && self.home.is_pooled()) {
-            let was_open = self.conn.is_some();
-            return match self.call(Call::Query(query), PATIENCE).await {
-                Err(error) if is_loose && was_open && self.conn.is_none() && explain::is_broken(&error) => {
-                    Box::pin(self.ask(query)).await
-                }
-                answered => answered,
-            };
+        if self.inside != Inside::Nothing {
+            return self.ask_once(query).await;
+        }
+        let was_open = self.conn.is_some();
+        match self.ask_loose(query).await {
+            Err(error) if was_open && self.conn.is_none() && explain::is_broken(&error) => {
+                self.ask_loose(query).await
+            }
+            Err(error) if self.conn.is_none() && explain::is_about_pooler(&error) => {
+                self.ask_loose(query).await
+            }
+            answered => answered,
+        }
+    }
+
+    async fn ask_loose(&mut self, query: &Query) -> PgResult<Answer> {
+        self.be_connected().await?;
+        if !self.home.is_pooled() {
+            return self.ask_once(query).await;
         }
         // Behind a pooler a statement and its values reach the same session only inside a transaction.
         let home = Arc::clone(&self.home);
         self.call(Call::Script(home.begin_loose()), PATIENCE).await?;
-        let answer = self.call(Call::Query(query), PATIENCE).await;
+        let answer = self.ask_once(query).await;
         let end = if answer.is_ok() { "commit" } else { "rollback" };
         self.call(Call::Script(end), PATIENCE).await.map_or_else(Err, |_| answer)
+    }
+
+    async fn ask_once(&mut self, query: &Query) -> PgResult<Answer> {
+        let call = if self.home.is_pooled() { Call::Once(query) } else { Call::Query(query) };
+        self.call(call, PATIENCE).await
+    }
+
+    /// Connects where it is not: that also tells whether there is a pooler.
+    async fn be_connected(&mut self) -> PgResult<()> {
+        if self.conn.is_none() {
+            self.conn = Some(self.home.connect().await?);
+        }
+        Ok(())
     }
 
     /// Runs some statements without values, in one trip.
@@ -130,6 +155,7 @@ impl PgConn {
     /// Begins a transaction as the store's one writer.
     pub(super) async fn begin(&mut self) -> PgResult<()> {
         let was_open = self.conn.is_some();
+        self.be_connected().await?;
         let home = Arc::clone(&self.home);
         let begun = match self.call(Call::Script(home.begin()), PATIENCE).await {
             // Not even begun: a connection that broke while it was idle.
@@ -187,7 +213,7 @@ impl PgConn {
     /// The answer to a commit was lost with its connection: the database knows what became of it.
     async fn look_for(&mut self, number: i64, lost: sqlx::Error) -> Result<(), Uncommitted> {
         let identity = self.home.identity();
-        let text = format!("select pg_xact_status('{number}'::xid8)");
+        let text = format!("select txid_status({number})");
         let found = timeout(DOUBT, async {
             loop {
                 let answer = self.call(Call::Script(&text), PATIENCE).await;
@@ -285,6 +311,7 @@ async fn perform(conn: &mut PgConnection, call: &Call<'_>) -> PgResult<Answer> {
     let mut answer = Answer::default();
     let mut stream = match call {
         Call::Query(query) => conn.fetch_many(prepared(query)?),
+        Call::Once(query) => conn.fetch_many(prepared(query)?.persistent(false)),
         Call::Script(script) => conn.fetch_many(sqlx::raw_sql(AssertSqlSafe(*script))),
     };
     while let Some(part) = stream.try_next().await? {

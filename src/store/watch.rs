@@ -22,7 +22,7 @@ use super::{
     postgres,
     sql::q,
 };
-use crate::core::{ids::Seq, time::Timestamp};
+use crate::core::{health::StoreHealth, ids::Seq};
 
 /// Looks at the number that nothing asked for.
 pub(super) const POLL: Duration = Duration::from_secs(5);
@@ -30,21 +30,6 @@ pub(super) const POLL: Duration = Duration::from_secs(5);
 /// A ring that told nothing new is mostly our own. It may also cover one that another process gave in the same
 /// moment, so the number is looked at soon.
 const COVERED: Duration = Duration::from_millis(200);
-
-/// How the store is reached just now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Health {
-    /// Since when it does not answer; `None`: it does.
-    pub away_since: Option<Timestamp>,
-    /// Whether this process is woken by what others commit; otherwise it looks every 5 s.
-    pub is_told: bool,
-}
-
-impl Default for Health {
-    fn default() -> Self {
-        Self { away_since: None, is_told: true }
-    }
-}
 
 /// Waits for commits. Any number of commits between two waits wake it once.
 #[derive(Debug)]
@@ -179,9 +164,9 @@ impl View {
     }
 
     /// How the store is reached.
-    pub fn health(&self) -> watch::Receiver<Health> {
+    pub fn health(&self) -> watch::Receiver<StoreHealth> {
         match &self.0.db.home {
-            Home::Sqlite { .. } => watch::Sender::new(Health::default()).subscribe(),
+            Home::Sqlite { .. } => watch::Sender::new(StoreHealth::default()).subscribe(),
             Home::Postgres(home) => home.health(),
         }
     }

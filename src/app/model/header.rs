@@ -30,6 +30,8 @@ pub struct Header {
     pub is_by_webhook: bool,
     /// The month.
     pub month: Option<MonthLine>,
+    /// What others commit is looked for every 5 s: the database does not tell.
+    pub is_told_late: bool,
     /// This console may not change anything.
     pub is_read_only: bool,
     /// Its role, where that is not admin.
@@ -67,6 +69,11 @@ pub enum LiveLine {
         in_s: Option<u64>,
         /// What it said.
         reason: SafeText,
+    },
+    /// The store does not answer: what is shown is as of then.
+    StoreAway {
+        /// `HH:MM`, with the date where it is not today.
+        since: String,
     },
     /// Nobody is connected: what is shown is as of then.
     Cached {
@@ -161,6 +168,7 @@ impl Model {
             last_event: live.and_then(|live| live.last_event_at).map(|at| Age::of(self.now.since(at))),
             is_by_webhook: live.and_then(|live| live.last_event_via) == Some(Via::Webhook),
             month: self.month_line(),
+            is_told_late: !self.store.is_told && self.store.away_since.is_none(),
             is_read_only: self.is_read_only(),
             role: Some(self.role).filter(|role| *role != Role::Admin),
             clock: self.now.in_zone(&self.zone).strftime("%H:%M %:z").to_string(),
@@ -176,6 +184,9 @@ impl Model {
     }
 
     fn live_line(&self) -> LiveLine {
+        if let Some(since) = self.store.away_since {
+            return LiveLine::StoreAway { since: self.short_time(since) };
+        }
         let Some(item) = self.active_item() else { return LiveLine::Unknown };
         let live = &item.row.live;
         match &live.state {

@@ -76,6 +76,7 @@ impl Turn<'_> {
                 | Action::SetLive { .. }
                 | Action::SetQuota(_)
                 | Action::SetRole(_)
+                | Action::SetStore(_)
                 | Action::SetFocus(_)
                 | Action::ShowLinkProgress { .. }
         );
@@ -104,6 +105,10 @@ impl Turn<'_> {
             Action::SetLive { integration, live } => self.set_live(&integration, *live),
             Action::SetQuota(report) => self.set_quota(*report),
             Action::SetRole(role) => self.set_role(role),
+            Action::SetStore(health) => {
+                self.m.store = health;
+                self.m.touch();
+            }
             Action::Notice(fault) => self.show_fault(fault),
             Action::TellCopy(outcome) => self.tell_copy(outcome),
             pointed => self.point(pointed),

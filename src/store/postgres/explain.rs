@@ -67,7 +67,7 @@ pub(in super::super) fn explain(error: sqlx::Error, doing: &'static str, place: 
         "55P03" | "57014" | "40P01" | "40001" => StoreError::Locked { doing, place },
         "XX001" | "XX002" => StoreError::Corrupt { place, reason },
         "53300" => StoreError::Away { doing, place, reason },
-        _ if is_broken(&error) => StoreError::Away { doing, place, reason },
+        _ if is_broken(&error) || is_about_pooler(&error) => StoreError::Away { doing, place, reason },
         _ => StoreError::Engine { doing, place, reason },
     }
 }

@@ -14,8 +14,8 @@ use tokio::{sync::watch, time::timeout};
 
 use super::{PgConn, PgResult, PgUrl, explain, schema};
 use crate::{
-    core::{integration::Holder, time::Clock},
-    store::{Health, StoreError},
+    core::{health::StoreHealth, integration::Holder, time::Clock},
+    store::StoreError,
 };
 
 /// How long a connection may take.
@@ -40,7 +40,7 @@ pub(in super::super) struct PgHome {
     clock: Arc<dyn Clock>,
     is_pooled: AtomicBool,
     gate: Mutex<Gate>,
-    health: watch::Sender<Health>,
+    health: watch::Sender<StoreHealth>,
     /// Of wake-ups; known once the store is open.
     channel: OnceLock<String>,
     /// Which server it is: another one, or one that was restored, has numbers of its own.
@@ -65,7 +65,7 @@ impl PgHome {
         let name = format!("larkdeck {me} {}", me.pid);
         let options = url.connect_options()?.application_name(&name);
         let begin = "begin isolation level read committed read write";
-        let lock = "select pg_current_xact_id()::text from store_meta where id = 1 for update";
+        let lock = "select txid_current()::text from store_meta where id = 1 for update";
         let limits: Vec<String> =
             LIMITS.iter().take(3).map(|(name, value)| format!("set local {name} = {value}")).collect();
         let limits = limits.join("; ");
@@ -74,7 +74,7 @@ impl PgHome {
             clock,
             is_pooled: AtomicBool::new(url.is_pooled()),
             gate: Mutex::default(),
-            health: watch::Sender::new(Health::default()),
+            health: watch::Sender::new(StoreHealth::default()),
             channel: OnceLock::new(),
             identity: Mutex::default(),
             begin: [format!("{begin}; {lock}"), format!("{begin}; {limits}; {lock}")],
@@ -88,7 +88,7 @@ impl PgHome {
     }
 
     /// How the database is reached.
-    pub(in super::super) fn health(&self) -> watch::Receiver<Health> {
+    pub(in super::super) fn health(&self) -> watch::Receiver<StoreHealth> {
         self.health.subscribe()
     }
 

@@ -37,7 +37,13 @@ pub(in super::super) async fn follow(db: Arc<Db>, home: Arc<PgHome>) {
     let (mut retry_at, mut pause) = (Instant::now(), PAUSES.0);
     let mut look_at = Instant::now();
     loop {
-        if ear.is_none() && Instant::now() >= retry_at && !home.is_pooled() {
+        if home.is_pooled() {
+            // Found at any time: from then on nobody listens.
+            ear = None;
+            retry_at = Instant::now() + DEAF_PAUSE;
+            home.is_told(false);
+        }
+        if ear.is_none() && Instant::now() >= retry_at {
             match Ear::open(&db, &home).await {
                 Ok(Some(open)) => {
                     (ear, pause) = (Some(open), PAUSES.0);
@@ -110,6 +116,7 @@ impl Ear {
         let pool = PgPoolOptions::new()
             .max_connections(1)
             .acquire_timeout(PATIENCE * 2)
+            .acquire_slow_threshold(PATIENCE * 4)
             .idle_timeout(None)
             .max_lifetime(None)
             .test_before_acquire(false)

@@ -170,7 +170,12 @@ impl FromStr for PgUrl {
         if !shown.is_empty() {
             url.query_pairs_mut().extend_pairs(shown);
         }
-        Ok(Self { full: Secret::new(text), shown: url.to_string(), password: None, is_pooled, has_password })
+        // A slash needs no disguise among the parameters.
+        let shown = match url.as_str().split_once('?') {
+            Some((place, parameters)) => format!("{place}?{}", parameters.replace("%2F", "/")),
+            None => url.to_string(),
+        };
+        Ok(Self { full: Secret::new(text), shown, password: None, is_pooled, has_password })
     }
 }
 
@@ -228,6 +233,7 @@ mod tests {
         {
             let url: PgUrl = text.parse().unwrap();
             assert!(url.has_password());
+            assert!(url.to_string().parse::<PgUrl>().is_ok());
             assert!(
                 !format!("{url} {url:?} {:?}", url.clone().with_password(Some(password.clone())))
                     .contains("s3cret")

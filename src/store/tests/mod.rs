@@ -2,6 +2,7 @@
 
 mod bad_days;
 mod contract;
+mod databases;
 mod feed;
 mod login;
 mod messages;
@@ -74,8 +75,11 @@ impl Bed {
 
     /// In a database of its own; `None` where PostgreSQL is not installed.
     pub(super) async fn postgres() -> Option<Self> {
-        let url = super::test_postgres::database().await?.url().parse().unwrap();
-        Some(Self { url, folder: tempfile::tempdir().unwrap() })
+        Some(Self::at(super::test_postgres::database().await?.url().parse().unwrap()))
+    }
+
+    pub(super) fn at(url: StoreUrl) -> Self {
+        Self { url, folder: tempfile::tempdir().unwrap() }
     }
 
     pub(super) fn path(&self) -> &Path {

@@ -28,6 +28,8 @@ const REFUSED: Phrase = phrase("✗ refused", "✗ 被拒绝");
 const REFUSED_IN: Phrase = phrase("✗ refused, again in {} s", "✗ 被拒绝，{} 秒后重试");
 const CACHED: Phrase = phrase("○ not live", "○ 未连接");
 const CACHED_SINCE: Phrase = phrase("○ not live, as of {}", "○ 未连接，数据截至 {}");
+const STORE_AWAY: Phrase = phrase("✗ store away since {}, retrying", "✗ 存储自 {} 起无响应，正在重试");
+const TOLD_LATE: Phrase = phrase("store asked every 5 s", "每 5 秒查询存储");
 const EVENT_AGO: Phrase = phrase("event {} ago", "{}前收到事件");
 const WEBHOOK_AGO: Phrase = phrase("webhook event {} ago", "{}前收到 webhook 事件");
 const WEBHOOK: Phrase = phrase("○ webhook", "○ webhook");
@@ -134,12 +136,18 @@ fn live(scene: &Scene<'_>, header: &Header) -> Vec<Piece<'static>> {
             pieces.push(piece(0, retry(REFUSED, REFUSED_IN, *in_s), scene.s(Role::Error)));
             pieces.push(piece(5, text::truncate(reason.as_str(), 40), dim));
         }
+        LiveLine::StoreAway { since } => {
+            pieces.push(piece(0, scene.fill(STORE_AWAY, &[since]), scene.s(Role::Error)));
+        }
         LiveLine::Cached { since } => {
             let words = since
                 .as_ref()
                 .map_or_else(|| scene.t(CACHED).to_owned(), |at| scene.fill(CACHED_SINCE, &[at]));
             pieces.push(piece(0, words, scene.s(Role::Warn)));
         }
+    }
+    if header.is_told_late {
+        pieces.push(piece(3, scene.t(TOLD_LATE), scene.s(Role::Warn)));
     }
     if let Some(holder) = &header.holder {
         pieces.push(piece(8, text::truncate(&format!("· {holder}"), 26), dim));
@@ -347,7 +355,7 @@ pub(super) fn line(scene: &mut Scene<'_>, canvas: &mut Canvas<'_>) {
     let (sign, role) = match header.live {
         LiveLine::Live { .. } => ("●", Role::Ok),
         LiveLine::Connecting | LiveLine::Reconnecting { .. } => ("↻", Role::Warn),
-        LiveLine::Refused { .. } => ("✗", Role::Error),
+        LiveLine::Refused { .. } | LiveLine::StoreAway { .. } => ("✗", Role::Error),
         LiveLine::Webhook => ("○", Role::Text),
         LiveLine::Unknown | LiveLine::Cached { .. } => ("○", Role::Warn),
     };

@@ -1,0 +1,18 @@
+//! How the store is reached.
+
+use super::time::Timestamp;
+
+/// How the store is reached just now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoreHealth {
+    /// Since when it does not answer; `None`: it does.
+    pub away_since: Option<Timestamp>,
+    /// Whether this process is woken by what others commit; otherwise it looks every 5 s.
+    pub is_told: bool,
+}
+
+impl Default for StoreHealth {
+    fn default() -> Self {
+        Self { away_since: None, is_told: true }
+    }
+}
