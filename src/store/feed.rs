@@ -153,7 +153,7 @@ impl View {
     }
 
     /// Changes right after `after` that this process made and still has in memory, at most `limit`. There may be
-    /// more behind them; `None`: ask [`Store::changes`].
+    /// more behind them; `None`: ask [`View::changes`].
     pub fn own_changes(&self, after: Seq, limit: u32) -> Option<Vec<Change>> {
         self.db().recent().changes(after, limit)
     }
