@@ -1,8 +1,10 @@
 //! `larkdeck room tail`: follows a room until interrupted.
 
+use std::time::Duration;
+
 use tokio_util::sync::CancellationToken;
 
-use super::{error::CliError, room::resolve, room_read, setup::Context};
+use super::{error::CliError, output::note, room::resolve, room_read, setup::Context};
 use crate::{
     core::{
         ids::{ChatId, Seq},
@@ -11,6 +13,9 @@ use crate::{
     },
     service::{Follow, LiveMode},
 };
+
+/// Between two tries while the store is out of reach.
+const STORE_PAUSE: Duration = Duration::from_secs(1);
 
 /// Where the following begins.
 enum Since {
@@ -70,11 +75,26 @@ impl Tail {
             room_read::print(&mut context.out, message, lang)?;
         }
         context.out.flush()?;
+        let mut is_away = false;
         loop {
-            let batch = tokio::select! {
-                batch = self.follow.next() => batch?,
+            let next = tokio::select! {
+                next = self.follow.next() => next,
                 () = context.cancel.cancelled() => return Ok(()),
             };
+            let batch = match next {
+                Err(fault) if self.follow.is_store_away() => {
+                    // Said once, not each second.
+                    if !std::mem::replace(&mut is_away, true) {
+                        note(&format!("{}; following goes on once it is back", fault.message));
+                    }
+                    tokio::select! {
+                        () = tokio::time::sleep(STORE_PAUSE) => continue,
+                        () = context.cancel.cancelled() => return Ok(()),
+                    }
+                }
+                next => next?,
+            };
+            is_away = false;
             for message in &batch.messages {
                 let is_early = self.from.is_some_and(|from| message.body.created_at < from);
                 if message.body.chat_id != self.chat || message.seq <= self.last || is_early {

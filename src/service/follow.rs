@@ -8,7 +8,7 @@ use crate::{
         room::Seam,
         time::Timestamp,
     },
-    store::{Anchor, Change, ChangeKind, Watch},
+    store::{Anchor, Change, ChangeKind, StoreError, Watch},
 };
 
 use super::{
@@ -31,6 +31,7 @@ pub struct Follow {
     cursor: Seq,
     generation: Option<String>,
     checked_at: Option<Instant>,
+    is_store_away: bool,
 }
 
 /// Tells when integrations change, whoever changes them, without reading anything else of the feed.
@@ -80,6 +81,7 @@ impl Deck {
             cursor: after,
             generation: None,
             checked_at: None,
+            is_store_away: false,
         }
     }
 
@@ -106,6 +108,12 @@ impl Follow {
         self.cursor
     }
 
+    /// Whether the last error was of a store that is out of reach for a while: nobody has to do anything here, and
+    /// what changes meanwhile is reported once it is back.
+    pub const fn is_store_away(&self) -> bool {
+        self.is_store_away
+    }
+
     /// Waits for changes and reports them. Cancel-safe: what was not returned is reported the next time.
     ///
     /// # Errors
@@ -125,19 +133,25 @@ impl Follow {
     }
 
     async fn next_as(&mut self, wish: impl Fn() -> Wish) -> Answer<FeedBatch> {
+        let done = self.wait_for_batch(&wish).await;
+        self.is_store_away = done.as_ref().is_err_and(StoreError::is_passing);
+        done.told()
+    }
+
+    async fn wait_for_batch(&mut self, wish: &impl Fn() -> Wish) -> Result<FeedBatch, StoreError> {
         loop {
-            let batch = self.collect(&wish).await?;
+            let batch = self.collect(wish).await?;
             self.cursor = batch.cursor;
             if !batch.is_empty() {
                 return Ok(batch);
             }
-            self.watch.changed().await.told()?;
+            self.watch.changed().await?;
         }
     }
 
-    async fn collect(&mut self, wish: &impl Fn() -> Wish) -> Answer<FeedBatch> {
+    async fn collect(&mut self, wish: &impl Fn() -> Wish) -> Result<FeedBatch, StoreError> {
         if self.is_other_store().await? {
-            let cursor = self.deck.head().await?;
+            let cursor = self.deck.inner.store.head().await?;
             return Ok(FeedBatch { cursor, reload: true, ..FeedBatch::default() });
         }
         let mut cursor = self.cursor;
@@ -145,7 +159,7 @@ impl Follow {
             let store = &self.deck.inner.store;
             let changes = match store.own_changes(cursor, WINDOW) {
                 Some(changes) => changes,
-                None => store.changes(cursor, WINDOW).await.told()?,
+                None => store.changes(cursor, WINDOW).await?,
             };
             let Some(last) = changes.last() else {
                 return Ok(FeedBatch { cursor, ..FeedBatch::default() });
@@ -160,15 +174,15 @@ impl Follow {
     }
 
     /// Whether the cursor has become worthless: another store stands in the file, or the rows are pruned.
-    async fn is_other_store(&mut self) -> Answer<bool> {
+    async fn is_other_store(&mut self) -> Result<bool, StoreError> {
         let now = self.deck.inner.clock.instant();
         let is_fresh = |at: Instant| now.saturating_duration_since(at) < GENERATION_EVERY;
         if self.checked_at.is_some_and(is_fresh) {
             return Ok(false);
         }
         let store = &self.deck.inner.store;
-        let generation = store.generation().await.told()?;
-        let is_pruned = store.feed_floor().await.told()? > self.cursor;
+        let generation = store.generation().await?;
+        let is_pruned = store.feed_floor().await? > self.cursor;
         let is_other = self.generation.as_ref().is_some_and(|known| *known != generation);
         self.generation = Some(generation);
         self.checked_at = Some(now);
@@ -201,7 +215,13 @@ struct Wanted {
 }
 
 impl Deck {
-    async fn batch_of(&self, changes: Vec<Change>, after: Seq, end: Seq, wish: &Wish) -> Answer<FeedBatch> {
+    async fn batch_of(
+        &self,
+        changes: Vec<Change>,
+        after: Seq,
+        end: Seq,
+        wish: &Wish,
+    ) -> Result<FeedBatch, StoreError> {
         let mut batch = FeedBatch { cursor: end, ..FeedBatch::default() };
         let mut wanted = Wanted::default();
         for change in changes {
@@ -248,18 +268,18 @@ impl Deck {
         ids: &[MessageId],
         after: Seq,
         wish: &Wish,
-    ) -> Answer<()> {
+    ) -> Result<(), StoreError> {
         let store = &self.inner.store;
         batch.messages = match wish {
             // By time: what is the newest of the batch may have been learned before the rest.
             Wish::Screen { room: Some(room), most } if u32::try_from(ids.len()).is_ok_and(|n| n > *most) => {
-                let mut newest = store.history(room, &Anchor::Latest, *most).await.told()?;
+                let mut newest = store.history(room, &Anchor::Latest, *most).await?;
                 newest.retain(|message| message.seq > after && message.seq <= batch.cursor);
                 let left_out = u64::try_from(ids.len().saturating_sub(newest.len())).unwrap_or(u64::MAX);
                 batch.left_out = Some((room.clone(), left_out));
                 newest
             }
-            _ => store.messages(ids).await.told()?,
+            _ => store.messages(ids).await?,
         };
         // What has changed again since comes with its own number, in a later batch.
         batch.messages.retain(|message| message.seq <= batch.cursor);
@@ -273,12 +293,12 @@ impl Deck {
         mut outgoing: Vec<String>,
         seams: &[ChatId],
         after: Seq,
-    ) -> Answer<()> {
+    ) -> Result<(), StoreError> {
         let store = &self.inner.store;
         outgoing.sort();
         outgoing.dedup();
         for uuid in outgoing {
-            match store.outgoing(&uuid).await.told()? {
+            match store.outgoing(&uuid).await? {
                 Some(row) => batch.outgoing.push(row.outgoing),
                 None => batch.outgoing_gone.push(uuid),
             }
@@ -289,7 +309,7 @@ impl Deck {
         let is_new = |seam: &Seam| seam.seq > after && seam.seq <= batch.cursor;
         let (always, forever) = (Timestamp::from_ms(i64::MIN), Timestamp::from_ms(i64::MAX));
         for chat in chats {
-            let known = store.seams(chat, always, forever).await.told()?;
+            let known = store.seams(chat, always, forever).await?;
             batch.seams.extend(known.into_iter().filter(is_new));
         }
         Ok(())

@@ -5,11 +5,12 @@ use std::{
     process::{Child, Stdio},
     sync::{Arc, Mutex},
     thread::JoinHandle,
+    time::{Duration, Instant},
 };
 
 use serde_json::Value;
 
-use super::Home;
+use super::{Home, platform::until, signal};
 
 /// A gateway that is started again when it is killed.
 pub struct Gateway<'a> {
@@ -123,4 +124,24 @@ impl Drop for Follower<'_> {
         _ = self.child.kill();
         _ = self.child.wait();
     }
+}
+
+/// Stops a process at an instant at which it holds none of the locks of a SQLite store: the engine cannot take a
+/// lock from a process that stands still, and everybody would wait for it to go on.
+pub fn stop_between_writes(home: &Home, pid: u32) {
+    until("it stands without a lock", || {
+        signal(pid, "STOP");
+        let mut write = home.command(&["member", "add", "Probe"]);
+        let mut write = write.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_secs(3) {
+            if let Some(status) = write.try_wait().unwrap() {
+                return status.success();
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        signal(pid, "CONT");
+        write.wait().unwrap();
+        false
+    });
 }

@@ -43,6 +43,10 @@ pub struct Settings<'a> {
     pub tcp: bool,
     /// Forget what was committed when the machine (not only the server) dies: faster.
     pub no_fsync: bool,
+    /// The network that it is reached from over TCP besides 127.0.0.1, such as `10.0.0.0/8`.
+    pub network: Option<&'a str>,
+    /// Where its folder is made; none: where temporary files are.
+    pub place: Option<&'a Path>,
     /// Lines of its configuration, the last of the same name holds.
     pub conf: &'a [&'a str],
 }
@@ -169,7 +173,8 @@ fn other_user() -> Option<(u32, u32)> {
 
 impl Server {
     fn new(programs: &Path, settings: &Settings<'_>) -> Self {
-        let folder = tempfile::Builder::new().prefix("larkdeck-postgres-").tempdir().unwrap().keep();
+        let place = settings.place.map_or_else(std::env::temp_dir, Path::to_owned);
+        let folder = tempfile::Builder::new().prefix("larkdeck-postgres-").tempdir_in(place).unwrap().keep();
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).unwrap();
         let user = other_user();
         // It was free a moment ago, and the kernel gives the same one out again last.
@@ -179,6 +184,9 @@ impl Server {
         };
         fs::write(folder.join("password"), PASSWORD).unwrap();
         fs::write(folder.join("conf"), conf(&folder, port, settings)).unwrap();
+        let hosts =
+            settings.network.map_or_else(String::new, |it| format!("host all all {it} scram-sha-256\n"));
+        fs::write(folder.join("hosts"), hosts).unwrap();
         let mut command = Command::new("sh");
         command.args(["-c", KEEPER, "keeper"]).arg(programs).arg(&folder);
         command.env_clear().env("PATH", "/usr/bin:/bin").env("LC_ALL", "C");
@@ -187,7 +195,7 @@ impl Server {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
         if let Some((uid, gid)) = user {
             chown(&folder, Some(uid), Some(gid)).unwrap();
-            for name in ["password", "conf"] {
+            for name in ["password", "conf", "hosts"] {
                 chown(folder.join(name), Some(uid), Some(gid)).unwrap();
             }
             command.uid(uid).gid(gid);
@@ -254,7 +262,7 @@ impl Server {
         });
     }
 
-    /// Starts it, and returns when it answers.
+    /// Starts it where it does not run, and returns when it answers.
     pub fn start(&self) {
         self.order("start");
     }
@@ -326,11 +334,12 @@ make() {
   "$bin/initdb" -D "$data" -U postgres -E UTF8 $locale --no-sync --auth-local=trust \
     --auth-host=scram-sha-256 --pwfile="$folder/password" || return 1
   cat "$folder/conf" >> "$data/postgresql.conf"
+  cat "$folder/hosts" >> "$data/pg_hba.conf"
 }
 obey() {
   case $1 in
     make) make ;;
-    start) "$bin/pg_ctl" -D "$data" -l "$folder/log" -w -t 60 start ;;
+    start) "$bin/pg_ctl" -D "$data" status || "$bin/pg_ctl" -D "$data" -l "$folder/log" -w -t 60 start ;;
     stop) "$bin/pg_ctl" -D "$data" -m "$2" -w -t 60 stop ;;
     # Twice: whoever was born before its parent stood still.
     pause) kill -STOP $(processes) && kill -STOP $(processes) ;;

@@ -10,18 +10,31 @@
 )]
 #![allow(unreachable_pub, reason = "its modules are its own")]
 
+mod apart;
+mod clock;
 #[path = "../common/mod.rs"]
 mod common;
+mod disk;
 mod kill;
+mod network;
+mod partition;
 #[path = "../common/postgres.rs"]
 mod postgres;
+mod restart;
 mod stage;
+mod stall;
 mod table;
+
+use std::time::Duration;
 
 use table::{
     Engine::{self, Postgres, Sqlite},
     HEAD, Row, say,
 };
+
+/// Longer than a holder may be silent.
+const STALL: Duration = Duration::from_secs(10);
+const LONG_STALL: Duration = Duration::from_secs(30);
 
 /// Of the instants: another for each run of the long proof, and written down with it.
 const SEED: u64 = 20_261_128;
@@ -51,6 +64,48 @@ fn kills_while_linking_on_postgres() {
     kill::linking(Postgres, 4, SEED).assert_clean();
 }
 
+#[test]
+fn the_database_restarts() {
+    restart::restarts(1, SEED).assert_clean();
+}
+
+#[test]
+fn who_holds_the_connection_stands_still_on_postgres() {
+    stall::stalls(Postgres, 1, STALL, SEED).assert_clean();
+}
+
+#[test]
+fn clocks_step() {
+    clock::steps(Sqlite, 3, SEED).assert_clean();
+}
+
+#[test]
+fn clocks_step_on_postgres() {
+    clock::steps(Postgres, 3, SEED).assert_clean();
+}
+
+#[test]
+fn the_holder_is_cut_off_from_the_database() {
+    apart::run(partition::FROM_DATABASE, Postgres, 1).assert_clean();
+}
+
+#[test]
+fn the_holder_is_cut_off_from_the_platform() {
+    apart::run(partition::FROM_PLATFORM, Postgres, 1).assert_clean();
+}
+
+#[test]
+fn the_disk_of_the_database_is_full() {
+    apart::run(disk::WHAT, Postgres, 1).assert_clean();
+}
+
+/// What runs in namespaces of its own.
+#[test]
+#[ignore = "the others begin it"]
+fn inside() {
+    apart::inside();
+}
+
 /// Something to prove.
 type Trial = (&'static str, Engine, Box<dyn FnOnce() -> Row + Send>);
 
@@ -65,6 +120,15 @@ fn trials(seed: u64) -> Vec<Trial> {
         trial("kill -9, sending", Postgres, move || kill::sending(Postgres, 30, seed)),
         trial("kill -9, linking", Sqlite, move || kill::linking(Sqlite, 24, seed)),
         trial("kill -9, linking", Postgres, move || kill::linking(Postgres, 16, seed)),
+        trial("database restarts", Postgres, move || restart::restarts(20, seed)),
+        trial("holder stopped", Sqlite, move || stall::stalls(Sqlite, 2, LONG_STALL, seed)),
+        trial("holder stopped", Postgres, move || stall::stalls(Postgres, 2, LONG_STALL, seed)),
+        trial("clock steps of 1 h", Sqlite, move || clock::steps(Sqlite, 12, seed)),
+        trial("clock steps of 1 h", Postgres, move || clock::steps(Postgres, 12, seed)),
+        trial(partition::FROM_DATABASE, Postgres, || apart::run(partition::FROM_DATABASE, Postgres, 3)),
+        trial(partition::FROM_PLATFORM, Postgres, || apart::run(partition::FROM_PLATFORM, Postgres, 3)),
+        trial(disk::WHAT, Sqlite, || apart::run(disk::WHAT, Sqlite, 3)),
+        trial(disk::WHAT, Postgres, || apart::run(disk::WHAT, Postgres, 3)),
     ]
 }
 
@@ -81,7 +145,7 @@ fn long() {
         }
         let done = std::thread::Builder::new().name(format!("{what}, {engine}")).spawn(run).unwrap().join();
         let row = done.unwrap_or_else(|_| {
-            let mut row = Row::new(what, engine, 0, std::time::Duration::ZERO);
+            let mut row = Row::new(what, engine, 0, Duration::ZERO);
             row.integrity = "FAILED".to_owned();
             row.note = "it has said why above".to_owned();
             row

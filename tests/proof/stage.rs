@@ -65,7 +65,6 @@ pub fn scenario(people: u32) -> Scenario {
 
 /// A private server, and the database that the store is.
 pub struct Base {
-    #[allow(dead_code, reason = "it lives as long as the store")]
     pub server: Server,
     pub database: Database,
     pub runtime: tokio::runtime::Runtime,
@@ -159,11 +158,10 @@ impl Stage {
             Some(base) => base.runtime.block_on(postgres_integrity(&base.database)),
         };
         let ran = self.home.run(&["store", "check", "--json"]);
-        match ran.code {
-            0 => said,
-            // An unknown command: the program has none.
-            2 => said,
-            _ => format!("{said}; store check: {}{}", ran.stdout.trim(), ran.stderr.trim()),
+        if ran.code == 0 {
+            said
+        } else {
+            format!("{said}; store check: {}{}", ran.stdout.trim(), ran.stderr.trim())
         }
     }
 
@@ -176,6 +174,18 @@ impl Stage {
             let mut conn = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
             sqlx::query_scalar("pragma integrity_check").fetch_one(&mut conn).await.unwrap()
         })
+    }
+
+    /// A host of its own on the same store: it shares the key ring and nothing else.
+    pub fn another_home(&self) -> Home {
+        let mut home = Home::new();
+        let store = match &self.base {
+            None => format!("sqlite:{}", self.home.path("data/larkdeck/larkdeck.db").display()),
+            Some(base) => base.database.url(),
+        };
+        let key = self.home.path("config/larkdeck/key").to_str().unwrap().to_owned();
+        home.variables.extend([("LARKDECK_STORE", store), ("LARKDECK_KEY_FILE", key)]);
+        home
     }
 
     /// The process that holds the live connection, as every console shows it.
@@ -210,6 +220,8 @@ pub struct Load<'a> {
     said: Mutex<BTreeSet<String>>,
     pushed: Mutex<BTreeSet<String>>,
     next: AtomicU32,
+    /// At least so long is what people say.
+    length: usize,
 }
 
 impl<'a> Load<'a> {
@@ -221,13 +233,21 @@ impl<'a> Load<'a> {
             said: Mutex::default(),
             pushed: Mutex::default(),
             next: AtomicU32::new(1),
+            length: 0,
         }
+    }
+
+    /// The same, where people say at least so much at once.
+    pub fn at_length(mut self, bytes: usize) -> Self {
+        self.length = bytes;
+        self
     }
 
     /// Somebody says something.
     pub fn say(&self) {
         let no = self.next.fetch_add(1, Ordering::Relaxed);
-        let id = self.stage.platform.say(ROOM, &format!("said {no}"));
+        let text = format!("said {no} {}", ".".repeat(self.length));
+        let id = self.stage.platform.say(ROOM, &text);
         self.said.lock().unwrap().insert(id);
     }
 
@@ -275,7 +295,27 @@ impl<'a> Load<'a> {
         let stage = self.stage;
         let (said, pushed) = (self.said.lock().unwrap().clone(), self.pushed.lock().unwrap().clone());
         until("everything that was said is acknowledged", || stage.acknowledged().is_superset(&said));
-        let acknowledged: BTreeSet<String> = stage.acknowledged().union(&pushed).cloned().collect();
+        let acknowledged = stage.acknowledged().union(&pushed).cloned().collect();
+        self.compare(what, times, followers, &acknowledged)
+    }
+
+    /// The same where the platform pushes nothing twice: what it has is to be there, by whatever way.
+    #[track_caller]
+    pub fn judge_filled(&self, what: &'static str, times: u32, followers: &mut [Follower<'_>]) -> Row {
+        let said = self.said.lock().unwrap().clone();
+        until("the gap is filled", || self.stage.stored(ROOM).len() >= said.len());
+        self.compare(what, times, followers, &said)
+    }
+
+    #[track_caller]
+    fn compare(
+        &self,
+        what: &'static str,
+        times: u32,
+        followers: &mut [Follower<'_>],
+        acknowledged: &BTreeSet<String>,
+    ) -> Row {
+        let stage = self.stage;
         let rows = stage.stored(ROOM);
         let stored: BTreeSet<String> = rows.iter().cloned().collect();
         for follower in &mut *followers {
@@ -292,7 +332,7 @@ impl<'a> Load<'a> {
             stored: stored.len(),
             doubles: rows.len() - stored.len(),
             lost: acknowledged.difference(&stored).count(),
-            foreign: stored.difference(&acknowledged).count(),
+            foreign: stored.difference(acknowledged).count(),
             alike: is_whole && followers.iter().all(|one| one.printed() == first),
             ..stage.row(what, times)
         }

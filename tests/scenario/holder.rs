@@ -3,13 +3,16 @@
 
 use std::{
     collections::BTreeSet,
-    process::Stdio,
     time::{Duration, Instant},
 };
 
 use crate::{
-    common::platform::{Platform, Tail, holder, stored, until},
-    common::{Home, signal},
+    common::{
+        Home,
+        mortal::stop_between_writes,
+        platform::{Platform, Tail, holder, stored, until},
+        signal,
+    },
     together,
 };
 
@@ -98,26 +101,6 @@ fn stalled() {
     platform.wait_connections(1);
     assert_eq!((first.running.end("INT"), second.running.end("INT")), (Some(130), Some(130)));
     platform.wait_connections(0);
-}
-
-/// Stops a process at an instant at which it holds none of the store's locks: the engine cannot take a lock from
-/// a process that stands still, and everybody would wait for it to go on.
-fn stop_between_writes(home: &Home, pid: u32) {
-    until("it stands without a lock", || {
-        signal(pid, "STOP");
-        let mut write = home.command(&["member", "add", "Probe"]);
-        let mut write = write.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let begun = Instant::now();
-        while begun.elapsed() < Duration::from_secs(3) {
-            if let Some(status) = write.try_wait().unwrap() {
-                return status.success();
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        signal(pid, "CONT");
-        write.wait().unwrap();
-        false
-    });
 }
 
 #[track_caller]

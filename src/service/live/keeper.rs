@@ -41,8 +41,6 @@ use super::{
 const ROUND_EVERY: Duration = Duration::from_secs(30);
 /// After a takeover without a release, events of the dead holder's socket may still be under way.
 const SECOND_FILL_AFTER: Duration = Duration::from_secs(20);
-/// A store that takes longer than this for a beat is as good as away.
-const BEAT_PATIENCE: Duration = Duration::from_secs(4);
 /// How often what is past its time is forgotten.
 const FORGET_EVERY: Duration = Duration::from_secs(3600);
 const RIVAL_PATIENCE: Duration = Duration::from_secs(5);
@@ -160,12 +158,18 @@ impl Keeper {
 /// Raises the beat until the lease is lost or given back.
 async fn beat(deck: Deck, store: Store, app: AppSummary, held: Arc<Held>) {
     loop {
+        let before = deck.inner.clock.instant();
+        let pause = BEAT_EVERY.min(held.left(before));
         tokio::select! {
-            () = tokio::time::sleep(BEAT_EVERY) => {}
+            () = tokio::time::sleep(pause) => {}
             () = held.lost.cancelled() => return,
         }
         let begun = deck.inner.clock.instant();
-        match tokio::time::timeout(BEAT_PATIENCE, store.beat(&app.key, held.epoch)).await {
+        let has_stood_still = begun.saturating_duration_since(before) > pause + BEAT_EVERY;
+        // Not a moment longer than it may act: the connection is to be gone before another makes its own. Who was
+        // stopped meanwhile asks whether anybody has noticed.
+        let patience = if has_stood_still { BEAT_EVERY } else { held.left(begun) };
+        match tokio::time::timeout(patience, store.beat(&app.key, held.epoch)).await {
             Ok(Ok(true)) => held.renewed(begun),
             Ok(Ok(false)) => {
                 tracing::warn!(epoch = held.epoch, "the lease is another's");

@@ -65,7 +65,12 @@ impl Held {
 
     /// Whether acks, fills and sends may go out. Also false for a process that was stopped and goes on.
     pub(super) fn is_valid(&self, now: Instant) -> bool {
-        !self.lost.is_cancelled() && now.saturating_duration_since(*lock(&self.renewed)) < SILENT_AFTER
+        !self.lost.is_cancelled() && self.left(now) > Duration::ZERO
+    }
+
+    /// How long it may still act without being renewed.
+    pub(super) fn left(&self, now: Instant) -> Duration {
+        SILENT_AFTER.saturating_sub(now.saturating_duration_since(*lock(&self.renewed)))
     }
 }
 
@@ -91,7 +96,9 @@ mod tests {
         let start = Instant::now();
         let held = Held::new(1, start, CancellationToken::new());
         assert!(held.is_valid(start + Duration::from_secs(4)));
+        assert_eq!(held.left(start + Duration::from_secs(4)), Duration::from_secs(1));
         assert!(!held.is_valid(start + Duration::from_secs(5)));
+        assert_eq!(held.left(start + Duration::from_secs(6)), Duration::ZERO);
         held.renewed(start + Duration::from_secs(4));
         assert!(held.is_valid(start + Duration::from_secs(8)));
         held.lost.cancel();

@@ -99,7 +99,7 @@ async fn a_database_that_is_somebody_elses_is_left_alone() {
 
 #[tokio::test]
 async fn a_database_that_does_not_exist_or_lets_nobody_in_is_named_so() {
-    let settings = postgres::Settings { tcp: true, no_fsync: true, conf: &[] };
+    let settings = postgres::Settings { tcp: true, no_fsync: true, ..postgres::Settings::default() };
     let Some(server) = postgres::start(&settings) else { return };
     let url = |user: &str, database: &str| -> StoreUrl {
         format!("postgres://{user}@127.0.0.1:{}/{database}", server.port()).parse().unwrap()
