@@ -7,8 +7,8 @@ use clap::{Args as ClapArgs, Subcommand};
 pub enum StoreCommand {
     /// Make the store: a SQLite file, or larkdeck's tables in an empty PostgreSQL database
     ///
-    /// Refused with exit code 9 where there is a store already. A SQLite store makes itself on first use; a
-    /// PostgreSQL store is made by this alone.
+    /// Refused with exit code 9 where there is a store already. A store makes itself on first use as well, in a
+    /// file or an empty database, by whoever may; this is for making it beforehand, by the owner of the database.
     Init,
     /// Bring the store's schema up to date, after larkdeck itself was
     ///
