@@ -52,6 +52,10 @@ async fn run(events: usize) -> Result<(), Failure> {
     line("decrypt + verify + parse, one thread, no HTTP", &per_s(bare), "");
     let folder = tempfile::tempdir()?;
     throughput(folder.path(), events, bare).await?;
+    match tempfile::tempdir_in("/dev/shm") {
+        Ok(memory) => without_disk(folder.path(), memory.path(), events).await?,
+        Err(error) => line("the same without waiting for a disk", "not run", &error.to_string()),
+    }
     let folder = tempfile::tempdir()?;
     both_ways(folder.path(), events.saturating_mul(5)).await
 }
@@ -123,6 +127,33 @@ async fn throughput(folder: &Path, events: usize, bare: f64) -> Result<(), Failu
     }
     line("memory of the gateway, at most", &gateway.memory()?, "goal 30 MiB");
     deck.shut().await;
+    Ok(())
+}
+
+/// What waiting for the disk costs: the same events into a store in memory, where nothing waits, in turns.
+async fn without_disk(disk: &Path, memory: &Path, events: usize) -> Result<(), Failure> {
+    let (mut waited, mut free) = (0.0, 0.0);
+    for (round, home) in [disk, memory, disk, memory].into_iter().enumerate() {
+        let folder = home.join(format!("round-{round}"));
+        std::fs::create_dir(&folder)?;
+        let deck = open(&folder).await?;
+        let app = ("cli_a000000000000001", "s");
+        let id = add(&deck, "http://127.0.0.1:9", app, Receive::Webhook).await?;
+        let gateway = Gateway::start(&folder)?;
+        let mut next = 0;
+        let load = requests(&format!("/i/{id}/event"), events, 64, || {
+            next += 1;
+            message(next, CHAT)
+        });
+        let rate = gateway.load(&load).await?.rate;
+        *(if home == disk { &mut waited } else { &mut free }) += rate / 2.0;
+        deck.shut().await;
+    }
+    line(
+        "the same with commits that wait for no disk, 64 connections",
+        &per_s(free),
+        &format!("with the disk {}: {:.0} % of it", per_s(waited), waited / free * 100.0),
+    );
     Ok(())
 }
 
