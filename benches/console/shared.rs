@@ -79,7 +79,7 @@ pub fn run() {
         terminal.leave("q");
         mib(usage.rss_kib)
     });
-    each("newest page of 200 / one from the middle, median", &history);
+    each("newest page of 200 / one from the middle, median", &|bed| history(bed, messages));
     each("a search of all members, median / worst", &|bed| {
         let queries = ["wang", "petrov", "e", "anna", "9999"];
         let texts: Vec<String> = super::bed::people(MEMBERS)
@@ -272,14 +272,15 @@ fn start(bed: &Bed) -> String {
     format!("{:.1} / {:.1} ms", ms(share(&first, 50)), ms(share(&whole, 50)))
 }
 
-fn history(bed: &Bed) -> String {
+fn history(bed: &Bed, messages: usize) -> String {
     bed.runtime.block_on(async {
         let store = open_store(&bed.store_url(), &bed.key_file()).await;
         let room = bed.room().parse().unwrap();
         let newest = store.history(&room, &Anchor::Latest, 200).await.unwrap();
         let last = &newest.last().unwrap().body;
         let middle = Anchor::Before(Place {
-            at: Timestamp::from_ms(last.created_at.ms() - 250_000_000),
+            // They lie a second apart.
+            at: Timestamp::from_ms(last.created_at.ms() - i64::try_from(messages * 500).unwrap()),
             message_id: last.message_id.clone(),
         });
         let mut figures = Vec::new();

@@ -139,7 +139,7 @@ settings! {
     retention: RetentionSettings {
         /// Days that messages are kept, with their reactions and mentions. What is older is not stored again either;
         /// `larkdeck room history --fetch` still shows it.
-        messages_days: KeepDays = KeepDays::days(400), "LARKDECK_RETENTION_MESSAGES_DAYS", "";
+        messages_days: KeepDays = KeepDays::forever(), "LARKDECK_RETENTION_MESSAGES_DAYS", "400";
         /// Days that it is remembered which events came, what was sent, and in which order the store learned of things
         /// (`room tail --since` reads that). The platform repeats an event for 7 hours at most.
         events_days: KeepDays = KeepDays::days(3), "LARKDECK_RETENTION_EVENTS_DAYS", "";

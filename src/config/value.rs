@@ -446,6 +446,11 @@ impl KeepDays {
         Self(Some(days))
     }
 
+    /// Nothing is forgotten.
+    pub(super) const fn forever() -> Self {
+        Self(None)
+    }
+
     /// For how long; `None` is for ever.
     pub fn duration(self) -> Option<Duration> {
         self.0.map(|days| Duration::from_secs(u64::from(days) * 24 * 3600))
