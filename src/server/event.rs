@@ -29,7 +29,7 @@ use crate::{
     service::Door,
 };
 
-use super::{gateway::Gateway, origin::Origin, refusal::Refusal};
+use super::{finished::Finished, gateway::Gateway, origin::Origin, refusal::Refusal};
 
 /// The largest events and callbacks have some hundred KiB.
 const MOST_BODY_BYTES: usize = 1024 * 1024;
@@ -83,12 +83,12 @@ async fn take(
         }
         Some(Opened::Event(incoming)) => {
             let kind = gateway.metrics.kind(&incoming.event_type);
-            // In a task of its own: a client that goes away must not leave half of what follows undone.
-            let work = gateway.work.spawn(async move { door.take(*incoming).await });
+            // A client that goes away must not leave half of what follows undone.
+            let work = Finished::by(&gateway.work, async move { door.take(*incoming).await });
             let answer = match timeout(ACK_PATIENCE.saturating_sub(begun.elapsed()), work).await {
-                Ok(Ok(Ok(answer))) => answer,
-                Ok(Ok(Err(fault))) => return Err(not_stored(id, &fault)),
-                Ok(Err(_)) | Err(_) => return Err(Refusal::StoreAway),
+                Ok(Ok(answer)) => answer,
+                Ok(Err(fault)) => return Err(not_stored(id, &fault)),
+                Err(_) => return Err(Refusal::StoreAway),
             };
             gateway.metrics.accepted(kind, begun.elapsed());
             Ok(answer.map_or_else(done, |answer| json(answer.to_string())))

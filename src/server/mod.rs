@@ -2,6 +2,7 @@
 //! state of its own: everything is in the store, and any number of gateways may serve the same one.
 
 mod event;
+mod finished;
 mod gateway;
 mod health;
 mod listen;

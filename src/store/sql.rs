@@ -179,7 +179,8 @@ impl Query {
                 sqlite::run(conn, query).await.map_err(|error| sqlite::explain(error, doing, place))
             }
             Engine::Postgres(conn) => {
-                let answer = conn.ask_all(ahead, &self).await;
+                // Its future is large, and would make every future large that may ask something.
+                let answer = Box::pin(conn.ask_all(ahead, &self)).await;
                 answer.map(|answer| answer.changed).map_err(|error| postgres::explain(error, doing, place))
             }
         }
@@ -196,7 +197,7 @@ impl Query {
                 Ok(rows.into_iter().map(Row::Sqlite).collect())
             }
             Engine::Postgres(conn) => {
-                let answer = conn.ask_all(ahead, &self).await;
+                let answer = Box::pin(conn.ask_all(ahead, &self)).await;
                 let answer = answer.map_err(|error| postgres::explain(error, doing, place))?;
                 Ok(answer.rows.into_iter().map(Row::Postgres).collect())
             }
@@ -349,7 +350,7 @@ impl Row {
 
 /// How many rows one statement carries: 64 is right for both engines, a handful is what a steady stream
 /// brings at once, and the few fixed sizes keep the number of prepared texts small.
-const SIZES: [usize; 7] = [64, 16, 8, 4, 3, 2, 1];
+const SIZES: [usize; 8] = [64, 32, 16, 8, 4, 3, 2, 1];
 
 /// Values of a statement that may wait for the next.
 const MOST_LATER: usize = 16;

@@ -80,7 +80,7 @@ impl<'a> Tx<'a> {
             // It begins with its first statement, in one trip.
             Engine::Sqlite(_) => *ahead = vec![q(BEGIN)],
             Engine::Postgres(conn) => {
-                conn.begin().await.map_err(|error| postgres::explain(error, doing, place))?;
+                Box::pin(conn.begin()).await.map_err(|error| postgres::explain(error, doing, place))?;
             }
         }
         Ok(tx)
@@ -159,8 +159,10 @@ impl<'a> Tx<'a> {
         match engine {
             Engine::Sqlite(_) => drop(q("commit").run(&mut self).await?),
             Engine::Postgres(conn) => {
-                conn.ask_each(ahead).await.map_err(|error| postgres::explain(error, doing, place))?;
-                conn.commit(head).await.map_err(|error| error.explain(doing, place))?;
+                Box::pin(conn.ask_each(ahead))
+                    .await
+                    .map_err(|error| postgres::explain(error, doing, place))?;
+                Box::pin(conn.commit(head)).await.map_err(|error| error.explain(doing, place))?;
             }
         }
         if let Some((before, head)) = told.numbers {
@@ -209,7 +211,7 @@ impl Drop for Tx<'_> {
         match tokio::runtime::Handle::try_current() {
             Ok(runtime) => drop(runtime.spawn(async move {
                 match slot.as_mut() {
-                    Some(Conn { engine: Engine::Postgres(conn), .. }) => conn.rollback().await,
+                    Some(Conn { engine: Engine::Postgres(conn), .. }) => Box::pin(conn.rollback()).await,
                     Some(conn) => {
                         if matches!(q("rollback").run(conn).await, Err(StoreError::Engine { reason, .. }) if !reason.contains("no transaction is active"))
                         {

@@ -65,7 +65,8 @@ impl Intake {
         }
     }
 
-    /// Commits an event. For callbacks, the answer that the person who pressed gets.
+    /// Commits an event. For callbacks, the answer that the person who pressed gets. What few events need has a place
+    /// of its own in memory: the rest of this is moved about with every one.
     ///
     /// # Errors
     /// The store's: then it is not stored, and the platform has to send it again.
@@ -87,10 +88,10 @@ impl Intake {
             let mut row = NewOperation::ok("live.first_event", self.app.key.to_string());
             row.reason =
                 Some(format!("by {}", if via == Via::Webhook { "webhook" } else { "long connection" }));
-            self.deck.log(row).await;
+            Box::pin(self.deck.log(row)).await;
         }
         match press {
-            Some(press) => self.deck.press(&self.integration, press, is_first).await.map(Some),
+            Some(press) => Box::pin(self.deck.press(&self.integration, press, is_first)).await.map(Some),
             None => Ok(None),
         }
     }
@@ -160,7 +161,7 @@ impl Intake {
                 return Ok(rooms.contains(chat));
             }
         }
-        self.knows(&self.deck.rooms(&self.integration).await?);
+        self.knows(&Box::pin(self.deck.rooms(&self.integration)).await?);
         Ok(lock(&self.war_rooms).1.contains(chat))
     }
 
@@ -177,11 +178,15 @@ impl Intake {
                 self.mark(&chat, deck.inner.clock.now()).await;
                 self.look_at_later(chat);
             }
-            Note::Disbanded(chat) => deck.log(NewOperation::ok("room.disbanded", chat.as_str())).await,
-            Note::BotRemoved(chat) => deck.log(NewOperation::ok("room.bot_removed", chat.as_str())).await,
+            Note::Disbanded(chat) => {
+                Box::pin(deck.log(NewOperation::ok("room.disbanded", chat.as_str()))).await;
+            }
+            Note::BotRemoved(chat) => {
+                Box::pin(deck.log(NewOperation::ok("room.bot_removed", chat.as_str()))).await;
+            }
             Note::Renamed(open_id, name) => {
                 let done = match deck.keeping().await {
-                    Ok(store) => store.put_people(vec![(open_id, Some(name))]).await.told(),
+                    Ok(store) => Box::pin(store.put_people(vec![(open_id, Some(name))])).await.told(),
                     Err(fault) => Err(fault),
                 };
                 if let Err(fault) = done {
@@ -208,9 +213,12 @@ impl Intake {
 
     /// A room that was never listed is known from its first event on.
     async fn mark(&self, chat: &ChatId, from: Timestamp) {
-        if !lock(&self.marked).insert(chat.clone()) {
-            return;
+        if lock(&self.marked).insert(chat.clone()) {
+            Box::pin(self.mark_new(chat, from)).await;
         }
+    }
+
+    async fn mark_new(&self, chat: &ChatId, from: Timestamp) {
         let done = match self.deck.keeping().await {
             Ok(store) => store.know_room_from(&self.integration, chat, from).await.told(),
             Err(fault) => Err(fault),
