@@ -1,6 +1,6 @@
 //! `larkdeck console …` and `larkdeck role …`.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     error::CliError,
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     core::role::{EVERYBODY_ELSE, Role},
-    service::{Roles, grants},
+    service::{Granted, Roles, grants},
 };
 
 pub(super) async fn console(context: &mut Context, command: &ConsoleCommand) -> Result<(), CliError> {
@@ -98,25 +98,68 @@ async fn set(context: &mut Context, who: &str, role: Role) -> Result<(), CliErro
     if let Some(me) = &change.made_admin {
         note(&format!("{me} is admin: whoever assigns the first role is"));
     }
+    let roles = deck.roles().await?;
     let out = &mut context.out;
     if out.is_json() {
-        let made_admin = change.made_admin;
-        return out
-            .object(&json!({ "who": who, "role": role, "before": change.before, "made_admin": made_admin }));
+        out.object(&json!({
+            "who": who, "role": role, "before": change.before, "made_admin": change.made_admin,
+            "grants": grants_json(&roles, &change.grants),
+        }))?;
+    } else {
+        out.line(&format!("{who} is {role}"))?;
+        advise(&roles);
     }
-    out.line(&format!("{who} is {role}"))?;
-    advise(&deck.roles().await?);
-    Ok(())
+    tell_of_grants(&roles, &who, &change.grants)
 }
 
 async fn remove(context: &mut Context, who: &str) -> Result<(), CliError> {
     let deck = context.deck().await?;
-    let (who, before) = deck.remove_role(who).await?;
-    let now = deck.roles().await?;
-    let role = now.of(&who);
+    let (who, change) = deck.remove_role(who).await?;
+    let roles = deck.roles().await?;
+    let (role, before) = (roles.of(&who), change.before);
     let out = &mut context.out;
     if out.is_json() {
-        return out.object(&json!({ "who": who, "role": role, "before": before }));
+        let grants = grants_json(&roles, &change.grants);
+        out.object(&json!({ "who": who, "role": role, "before": before, "grants": grants }))?;
+    } else {
+        let before = before.map_or("none", Role::as_str);
+        out.line(&format!("{who} was {before} and is {role} now, like everybody who is not listed"))?;
     }
-    out.line(&format!("{who} was {before} and is {role} now, like everybody who is not listed"))
+    tell_of_grants(&roles, &who, &change.grants)
+}
+
+/// `null` where the engine has no logins.
+fn grants_json(roles: &Roles, grants: &[Granted]) -> Option<Value> {
+    let one = |one: &Granted| {
+        json!({
+            "login": one.login, "role": one.role, "kept": one.is_kept(), "lacks": one.lacks,
+            "exceeds": one.exceeds, "owners": one.owners, "hint": one.fault().and_then(|fault| fault.hint),
+        })
+    };
+    roles.are_enforced.then(|| grants.iter().map(one).collect())
+}
+
+/// Says which logins the database keeps to their roles by now, and why it does not keep the others to them.
+fn tell_of_grants(roles: &Roles, who: &str, grants: &[Granted]) -> Result<(), CliError> {
+    if roles.are_enforced && grants.is_empty() {
+        note(&match who {
+            EVERYBODY_ELSE => {
+                "no login that is not listed was granted anything: nothing to change in the database"
+                    .to_owned()
+            }
+            _ => format!(
+                "the database has no login {who}: larkdeck itself keeps to the role. Once there is the login, \
+                 assign it again."
+            ),
+        });
+    }
+    for one in grants.iter().filter(|one| one.is_kept()) {
+        note(&format!("the database keeps the login {} to {}", one.login, one.role));
+    }
+    let faults: Vec<_> = grants.iter().filter_map(Granted::fault).collect();
+    let Some((last, before)) = faults.split_last() else { return Ok(()) };
+    for fault in before {
+        note(&fault.message);
+    }
+    Err(CliError::Fault(last.clone()))
 }

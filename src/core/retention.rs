@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::time::Timestamp;
+use super::{
+    role::{Right, Role},
+    time::Timestamp,
+};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -49,4 +52,24 @@ pub struct Cutoffs {
     pub events: Option<Timestamp>,
     /// Of the operation log and the journal of links.
     pub log: Option<Timestamp>,
+}
+
+impl Cutoffs {
+    /// What a process of this role forgets: nobody but an admin takes anything from the log.
+    #[must_use]
+    pub fn by(self, role: Role) -> Self {
+        Self { log: self.log.filter(|_| role.may(Right::Administer)), ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_is_forgotten_by_admins() {
+        let whole = Retention::default().cutoffs(Timestamp::from_ms(0));
+        assert_eq!(whole.by(Role::Admin), whole);
+        assert_eq!(whole.by(Role::Responder), Cutoffs { log: None, ..whole });
+    }
 }

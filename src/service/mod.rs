@@ -33,7 +33,7 @@ pub use integration::checked_base_url;
 pub use link::plan::LinkPlan;
 pub use live::LiveHandle;
 pub use open::{KeyOrigin, KeyView, Opening};
-pub use people::{Connected, Roles, grants};
+pub use people::{Connected, Granted, Roles, grants};
 pub use permit::Ledger;
 pub use press::{CardOp, PressPreview, Verdict};
 pub use retention::KeptReport;

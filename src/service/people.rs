@@ -9,6 +9,8 @@ use crate::{
     store::{Assignment, Console, RoleChange},
 };
 
+pub use crate::store::Granted;
+
 use super::deck::{Answer, Deck, Told};
 
 /// Longest identity that a role is assigned to.
@@ -43,6 +45,12 @@ pub fn grants(login: &str, role: Role) -> Answer<String> {
         return Err(Fault::new(Kind::Usage, format!("{login:?} is no login")));
     }
     Ok(crate::store::grants(login, role))
+}
+
+/// What the operation log keeps of the grants that went with a role.
+fn said(grants: &[Granted]) -> String {
+    let faults = grants.iter().filter_map(Granted::fault).map(|fault| format!("; {}", fault.message));
+    faults.collect()
 }
 
 /// A console or a gateway that is connected.
@@ -105,7 +113,7 @@ impl Deck {
         };
         let mut row = NewOperation::ok(OPERATION, &who);
         let before = done.before.map_or("none", Role::as_str);
-        row.reason = Some(format!("{role}, before: {before}"));
+        row.reason = Some(format!("{role}, before: {before}{}", said(&done.grants)));
         self.log(row).await;
         if let Some(me) = &done.made_admin {
             let mut row = NewOperation::ok(OPERATION, me);
@@ -115,17 +123,22 @@ impl Deck {
         Ok((who, done))
     }
 
-    /// Takes the role of `who` away. Returns whom it was taken from, and which it was.
+    /// Takes the role of `who` away. Returns whom it was taken from, and what changed.
     ///
     /// # Errors
     /// As [`Deck::set_role`]; NotFound where none is assigned.
-    pub async fn remove_role(&self, who: &str) -> Answer<(String, Role)> {
+    pub async fn remove_role(&self, who: &str) -> Answer<(String, RoleChange)> {
         const OPERATION: &str = "role.remove";
         let who = self.whole_identity(who)?;
         let store = self.gate(Right::Administer, OPERATION, &who).await?;
-        let done = store.remove_role(&who).await.told();
-        let before = self.logged(OPERATION, &who, done).await?;
-        Ok((who, before))
+        let done = match store.remove_role(&who).await.told() {
+            Ok(done) => done,
+            Err(fault) => return self.logged(OPERATION, &who, Err(fault)).await,
+        };
+        let mut row = NewOperation::ok(OPERATION, &who);
+        row.reason = done.before.map(|before| format!("before: {before}{}", said(&done.grants)));
+        self.log(row).await;
+        Ok((who, done))
     }
 
     fn whole_identity(&self, who: &str) -> Answer<String> {

@@ -1,4 +1,5 @@
-//! What each role may do with each table, for engines that have logins: the text of the grants is made from it.
+//! What each role may do with each table, for engines that have logins: the text of the grants is made from it,
+//! and what [`super::granted`] looks for.
 
 use crate::core::role::Role;
 
@@ -7,6 +8,8 @@ use crate::core::role::Role;
 enum Writes {
     /// Nothing.
     No,
+    /// Only what the platform tells about an app.
+    Facts,
     /// Only add rows.
     Add,
     /// Add, change and remove rows.
@@ -18,7 +21,7 @@ type Row = (&'static str, Writes, Writes);
 
 /// Every table of the store.
 const TABLES: &[Row] = {
-    use Writes::{Add, All, No};
+    use Writes::{Add, All, Facts, No};
     &[
         ("larkdeck_schema", No, No),
         // What comes in, and what a console does by itself.
@@ -43,6 +46,7 @@ const TABLES: &[Row] = {
         // Permits go with every call.
         ("permit_app", All, All),
         ("permit_bucket", All, All),
+        ("permit_clock", All, All),
         ("permit_day", All, All),
         ("permit_minute", All, All),
         ("permit_month", All, All),
@@ -51,8 +55,8 @@ const TABLES: &[Row] = {
         ("press", All, All),
         // Nobody rewrites what was done; an admin's retention removes what is old.
         ("operation", Add, All),
-        // What an admin looks after.
-        ("integration", No, All),
+        // What an admin looks after. The tenant of an app decides which month its calls count in.
+        ("integration", Facts, All),
         ("secret", No, All),
         ("member", No, All),
         ("member_link", No, All),
@@ -62,31 +66,48 @@ const TABLES: &[Row] = {
     ]
 };
 
+/// What the platform tells about an app, which any console learns.
+pub(super) const FACTS: &str = "update (tenant, bot_name, bot_open_id)";
+
+/// The privileges on a table that are told apart. The last two no role has.
+pub(super) const VERBS: [&str; 6] = ["select", "insert", "update", "delete", "truncate", "trigger"];
+
 /// An SQL name as it has to be written.
-fn quoted(name: &str) -> String {
+pub(super) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// The statements that give a login what its role needs, and nothing else.
-pub fn grants(login: &str, role: Role) -> String {
-    let login = quoted(login);
-    let mut text = String::new();
-    for (table, responder, admin) in TABLES {
+/// Every table, with what a role may do with it: some of [`VERBS`], or [`FACTS`].
+pub(super) fn tables_of(role: Role) -> impl Iterator<Item = (&'static str, &'static [&'static str])> {
+    TABLES.iter().map(move |(table, responder, admin)| {
         let writes = match role {
             Role::Viewer => Writes::No,
             Role::Responder => *responder,
             Role::Admin => *admin,
         };
-        let verbs = match writes {
-            Writes::No => "select",
-            Writes::Add => "select, insert",
-            Writes::All => "select, insert, update, delete",
+        let verbs: &[&str] = match writes {
+            Writes::No => &["select"],
+            Writes::Facts => &["select", FACTS],
+            Writes::Add => &["select", "insert"],
+            Writes::All => &["select", "insert", "update", "delete"],
         };
-        text.push_str(&format!(
-            "revoke all on {table} from {login};\ngrant {verbs} on {table} to {login};\n"
-        ));
-    }
-    text
+        (*table, verbs)
+    })
+}
+
+/// The statements that give a login what its role needs, and nothing else.
+pub fn grants(login: &str, role: Role) -> String {
+    grants_but(login, role, &[])
+}
+
+/// The same, without these tables.
+pub(super) fn grants_but(login: &str, role: Role, but: &[&str]) -> String {
+    let login = quoted(login);
+    let of_table = |(table, verbs): (&str, &[&str])| {
+        let verbs = verbs.join(", ");
+        format!("revoke all on {table} from {login};\ngrant {verbs} on {table} to {login};\n")
+    };
+    tables_of(role).filter(|(table, _)| !but.contains(table)).map(of_table).collect()
 }
 
 #[cfg(test)]
@@ -97,8 +118,11 @@ mod tests {
     #[test]
     fn every_table_of_the_schema_is_granted() {
         let created = crate::store::postgres::MIGRATIONS.iter().flat_map(|script| script.lines());
-        let created: BTreeSet<&str> =
-            created.filter_map(|line| line.strip_prefix("create table ")?.split(' ').next()).collect();
+        let name = |line: &'static str| {
+            let line = line.strip_prefix("create ")?;
+            line.strip_prefix("unlogged ").unwrap_or(line).strip_prefix("table ")?.split(' ').next()
+        };
+        let created: BTreeSet<&str> = created.filter_map(name).collect();
         let granted: BTreeSet<&str> = TABLES.iter().map(|row| row.0).collect();
         assert_eq!(granted, created);
     }
@@ -111,5 +135,13 @@ mod tests {
         let responder = grants("o\"brien", Role::Responder);
         assert!(responder.contains("grant select, insert on operation to \"o\"\"brien\";"));
         assert!(responder.contains("grant select on role to \"o\"\"brien\";"));
+        for role in Role::ALL {
+            for (table, verbs) in tables_of(role) {
+                assert!(
+                    verbs.iter().all(|verb| VERBS.contains(verb) || *verb == FACTS),
+                    "{table}: {verbs:?}"
+                );
+            }
+        }
     }
 }

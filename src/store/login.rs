@@ -249,11 +249,12 @@ impl Store {
     }
 
     /// Forgets states, sessions and invitations that have ended: some hundred rows a call. An invitation is
-    /// remembered for a while after its end, so that its page can say what is wrong with it.
+    /// remembered for a while after its end, so that its page can say what is wrong with it; `None`: this process
+    /// forgets none.
     ///
     /// # Errors
     /// The engine's.
-    pub async fn prune_logins(&self, invitations_before: Timestamp) -> Result<u64, StoreError> {
+    pub async fn prune_logins(&self, invitations_before: Option<Timestamp>) -> Result<u64, StoreError> {
         let mut tx = self.db().write("forget old logins").await?;
         let now = self.db().now();
         let mut gone = 0;
@@ -261,12 +262,12 @@ impl Store {
             (
                 "delete from login_state where state_hash in (select state_hash from login_state
                     where expires_at < $1 order by expires_at limit 256)",
-                now,
+                Some(now),
             ),
             (
                 "delete from session where id_hash in (select id_hash from session
                     where expires_at < $1 order by expires_at limit 256)",
-                now,
+                Some(now),
             ),
             (
                 "delete from invitation where id_hash in (select id_hash from invitation
@@ -274,7 +275,9 @@ impl Store {
                 invitations_before,
             ),
         ] {
-            gone += q(text).bind(before).run(&mut tx).await?;
+            if let Some(before) = before {
+                gone += q(text).bind(before).run(&mut tx).await?;
+            }
         }
         tx.commit().await?;
         Ok(gone)

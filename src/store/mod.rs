@@ -13,6 +13,7 @@ mod db;
 mod error;
 mod event;
 mod feed;
+mod granted;
 mod grants;
 mod ingest;
 mod integration;
@@ -57,6 +58,7 @@ pub use self::{
     copy::{CopiedTable, TableSum},
     error::StoreError,
     feed::{Change, ChangeKind},
+    granted::{Excess, Granted},
     grants::grants,
     ingest::{FillKind, FillPage, Incoming, IngestItem, Ingested, NewSeam},
     integration::{IntegrationPatch, NewIntegration, SecretPatch},

@@ -39,7 +39,7 @@ pub(super) type PgRow = sqlx::postgres::PgRow;
 pub(super) type PgResult<T> = Result<T, sqlx::Error>;
 
 /// The database ends a statement after 10 s: a connection that says nothing for longer is broken.
-const PATIENCE: Duration = Duration::from_secs(13);
+pub(super) const PATIENCE: Duration = Duration::from_secs(13);
 
 /// How long a commit whose answer was lost is looked for.
 const DOUBT: Duration = Duration::from_secs(6);

@@ -4,6 +4,7 @@ use super::{
     Store, StoreError, View,
     db::Tx,
     feed::ChangeKind,
+    granted::{Granted, Whose, settle},
     sql::{Conn, Dialect, q},
 };
 use crate::core::{
@@ -29,6 +30,9 @@ pub struct Assignment {
 pub struct RoleChange {
     /// What was assigned before.
     pub before: Option<Role>,
+    /// How the database keeps the logins to it that it is about. None: nobody's login has that name; or the engine
+    /// has no logins.
+    pub grants: Vec<Granted>,
     /// The first assignment of a store made this one an admin as well: whoever assigned it.
     pub made_admin: Option<String>,
 }
@@ -111,8 +115,8 @@ impl View {
 }
 
 impl Store {
-    /// Assigns a role. The first assignment of a store makes who assigns it an admin as well: otherwise nobody
-    /// could assign another.
+    /// Assigns a role, and has the database keep the login to it, in one transaction. The first assignment of a
+    /// store makes who assigns it an admin as well: otherwise nobody could assign another.
     ///
     /// # Errors
     /// [`StoreError::LastAdmin`], or the engine's.
@@ -131,17 +135,26 @@ impl Store {
             if let Some(me) = &made_admin {
                 put(&mut tx, me, Role::Admin, me).await?;
             }
-            tell(&mut tx).await?;
-            tx.commit().await?;
         }
-        Ok(RoleChange { before, made_admin })
+        // Also where the role is the same: the grants may not be.
+        let whose = match who == EVERYBODY_ELSE || rows.is_empty() {
+            true => Whose::AndOthers(who),
+            false => Whose::Of(who),
+        };
+        let now = load(&mut tx).await?;
+        let grants = settle(&mut tx, &now, whose).await?;
+        if before != Some(role) {
+            tell(&mut tx).await?;
+        }
+        tx.commit().await?;
+        Ok(RoleChange { before, grants, made_admin })
     }
 
-    /// Takes an assignment away; the role that was assigned.
+    /// Takes an assignment away: the login has the role of everybody else then.
     ///
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::LastAdmin`], or the engine's.
-    pub async fn remove_role(&self, who: &str) -> Result<Role, StoreError> {
+    pub async fn remove_role(&self, who: &str) -> Result<RoleChange, StoreError> {
         let mut tx = self.db().write("take a role away").await?;
         let rows = load(&mut tx).await?;
         let Some(row) = rows.iter().find(|row| row.who == who) else {
@@ -151,8 +164,11 @@ impl Store {
             return Err(StoreError::LastAdmin { who: who.to_owned() });
         }
         q("delete from role where who = $1").bind(who).run(&mut tx).await?;
+        let whose = if who == EVERYBODY_ELSE { Whose::AndOthers(who) } else { Whose::Of(who) };
+        let now = load(&mut tx).await?;
+        let grants = settle(&mut tx, &now, whose).await?;
         tell(&mut tx).await?;
         tx.commit().await?;
-        Ok(row.role)
+        Ok(RoleChange { before: Some(row.role), grants, made_admin: None })
     }
 }

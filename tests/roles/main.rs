@@ -11,7 +11,10 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../common/postgres.rs"]
+mod postgres;
 
 mod commands;
 mod console;
+mod database;
 mod watched;

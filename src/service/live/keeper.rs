@@ -440,7 +440,11 @@ impl<'a> Holding<'a> {
             (Arc::clone(self.held), deck.inner.settings.retention.cutoffs(self.platform_now()));
         let task = tokio::spawn(async move {
             let may_go_on = || held.is_valid(deck.inner.clock.instant());
-            match retention::forget(&store, &integration, before, may_go_on).await {
+            let done = match deck.role().await {
+                Ok(role) => retention::forget(&store, &integration, before.by(role), may_go_on).await,
+                Err(fault) => Err(fault),
+            };
+            match done {
                 Ok(0) => {}
                 Ok(rows) => tracing::info!(%integration, rows, "forgot what was past its time"),
                 Err(fault) => tracing::warn!(%fault, "old rows not forgotten"),

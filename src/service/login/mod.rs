@@ -226,7 +226,10 @@ impl Deck {
                     named.is_empty() || named.iter().any(|member| member.id == owner)
                 }
             };
-            if let (true, Wanted::Member(member)) = (is_right, &wanted) {
+            // A gateway of lower rights leaves the invitation: with the link there it is as good as used.
+            if let (true, Wanted::Member(member)) = (is_right, &wanted)
+                && self.passes(Right::Administer).await?
+            {
                 self.keeping().await?.use_invitations(integration, member).await.told()?;
             }
             return Ok(if is_right { Ok(false) } else { Err(LoginRefusal::AccountTaken) });

@@ -4,6 +4,7 @@ mod bad_days;
 mod contract;
 mod databases;
 mod feed;
+mod grants;
 mod login;
 mod messages;
 mod people;
