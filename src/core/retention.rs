@@ -36,10 +36,15 @@ impl Retention {
         }
     }
 
-    /// What is older than these instants may go.
-    pub fn cutoffs(self, now: Timestamp) -> Cutoffs {
-        let before = |kept: Option<Duration>| kept.map(|kept| now.minus(kept));
-        Cutoffs { messages: before(self.messages), events: before(self.events), log: before(self.log) }
+    /// What is older than these instants may go: messages by the platform's clock, which they were written by, and
+    /// the rest by the clock that all who share the store have.
+    pub fn cutoffs(self, platform_now: Timestamp, store_now: Timestamp) -> Cutoffs {
+        let before = |now: Timestamp, kept: Option<Duration>| kept.map(|kept| now.minus(kept));
+        Cutoffs {
+            messages: before(platform_now, self.messages),
+            events: before(store_now, self.events),
+            log: before(store_now, self.log),
+        }
     }
 }
 
@@ -68,7 +73,7 @@ mod tests {
 
     #[test]
     fn the_log_is_forgotten_by_admins() {
-        let whole = Retention::default().cutoffs(Timestamp::from_ms(0));
+        let whole = Retention::default().cutoffs(Timestamp::from_ms(1), Timestamp::from_ms(2));
         assert_eq!(whole.by(Role::Admin), whole);
         assert_eq!(whole.by(Role::Responder), Cutoffs { log: None, ..whole });
     }

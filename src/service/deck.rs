@@ -301,6 +301,11 @@ impl Deck {
         }
     }
 
+    /// Now, as all who share the store see it: for what is kept there and read on other hosts.
+    pub(super) async fn shared_now(&self) -> Answer<Timestamp> {
+        self.inner.store.now().await.told()
+    }
+
     /// Whether a person's change of this kind would pass. Nothing is logged.
     pub(super) async fn passes(&self, right: Right) -> Answer<bool> {
         match self.inner.gate.pass(right).await {

@@ -88,7 +88,7 @@ impl Deck {
                 break;
             }
         }
-        let now = self.inner.clock.now().ms().to_string();
+        let now = self.shared_now().await?.ms().to_string();
         store.put_ui("larkdeck", &listed_key(integration), Some(&now)).await.told()
     }
 

@@ -18,7 +18,7 @@ use super::{
     StoreError, StoreUrl,
     feed::Recent,
     postgres::{self, PgHome, PgUrl},
-    sql::{Bulk, Conn, Dialect, Engine},
+    sql::{Bulk, Conn, Dialect, Engine, q},
     sqlite::{self, Role},
 };
 use crate::core::{
@@ -212,8 +212,18 @@ impl Db {
         }
     }
 
+    /// The clock of this process: for what is only shown. Nothing that another host wrote is compared with it.
     pub(super) fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// Now, as all who share the store see it. A file's processes are on one host: its clock. A database's are not:
+    /// the database's. In a transaction [`Tx::now`] knows it already.
+    pub(super) async fn shared_now(&self, conn: &mut Conn) -> Result<Timestamp, StoreError> {
+        match conn.dialect() {
+            Dialect::Sqlite => Ok(self.clock.now()),
+            Dialect::Postgres => q(postgres::NOW).must(conn).await?.at(0),
+        }
     }
 
     /// A connection that reads; `doing` completes "cannot …".

@@ -23,7 +23,7 @@ pub(super) async fn other(tx: &mut Tx<'_>, item: &IngestItem) -> Result<Ingested
     if let Some(event) = &item.event_id {
         let is_first = q("insert into event_seen (event_id, at) values ($1, $2) on conflict do nothing")
             .bind(event.as_str())
-            .bind(tx.db().now())
+            .bind(tx.now())
             .run(tx)
             .await?;
         if is_first == 0 {
@@ -91,7 +91,7 @@ async fn recall(tx: &mut Tx<'_>, chat: &ChatId, id: &MessageId) -> Result<Option
             Ok(Some(seq))
         }
         None => {
-            let now = tx.db().now();
+            let now = tx.now();
             let made = q("insert into early_recall (message_id, at) values ($1, $2) on conflict do nothing")
                 .bind(id)
                 .bind(now)

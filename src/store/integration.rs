@@ -73,7 +73,7 @@ impl Store {
             super::new_id("i_").parse().map_err(|error| StoreError::data("integration id", error))?;
         let mut tx = self.db().write("add the integration").await?;
         check_free(&mut tx, &id, Some(&new.name), new.app.as_ref().map(|app| &app.key)).await?;
-        let key = new.app.as_ref().map(|app| &app.key);
+        let (key, now) = (new.app.as_ref().map(|app| &app.key), tx.now());
         q("insert into integration (id, name, kind, base_url, app_id, war_room, receive, created_at)
             values ($1, $2, $3, $4, $5, 0, $6, $7)")
         .bind(&id)
@@ -82,7 +82,7 @@ impl Store {
         .bind(key.map(|key| &*key.base_url))
         .bind(key.map(|key| &key.app_id))
         .bind(new.receive.as_str())
-        .bind(self.db().now())
+        .bind(now)
         .run(&mut tx)
         .await?;
         if let Some(app) = &new.app {

@@ -177,7 +177,7 @@ impl Store {
             let members = chunk.iter().map(|change| &change.member);
             let mut board = Board::load(&mut tx, integration, members, accounts).await?;
             let mut writes = Writes::default();
-            let now = tx.db().now();
+            let now = tx.now();
             for change in chunk {
                 outcomes.push(apply_one(&mut board, &mut writes, change, now));
             }
@@ -480,7 +480,7 @@ async fn write_journal(
         "",
     );
     let first = tx.take_numbers(changes.len()).await?;
-    let (me, now) = (&tx.db().me, tx.db().now());
+    let (me, now) = (&tx.db().me, tx.now());
     let mut values = Vec::with_capacity(changes.len() * 16);
     for (id, (member, before, after)) in (first.0..).zip(changes) {
         values.extend([

@@ -131,21 +131,22 @@ impl Store {
 }
 
 impl View {
-    /// A session that has not ended.
+    /// A session that has not ended, and now as the store sees it.
     ///
     /// # Errors
     /// The engine's.
-    pub async fn session(&self, hash: &str) -> Result<Option<Session>, StoreError> {
+    pub async fn session(&self, hash: &str) -> Result<Option<(Session, Timestamp)>, StoreError> {
         let mut read = self.db().read("look for a session").await?;
+        let now = self.db().shared_now(&mut read).await?;
         let row = q(
             "select integration_id, app_id, open_id, name, generation, rotated_at, signed_in_at, expires_at
             from session where id_hash = $1 and expires_at > $2",
         )
         .bind(hash)
-        .bind(self.db().now())
+        .bind(now)
         .one(&mut read)
         .await?;
-        row.as_ref().map(read_session).transpose()
+        row.as_ref().map(|row| Ok((read_session(row)?, now))).transpose()
     }
 }
 
@@ -161,11 +162,12 @@ impl Store {
         expires_at: Timestamp,
     ) -> Result<bool, StoreError> {
         let mut tx = self.db().write("rotate a session").await?;
+        let now = tx.now();
         let changed = q("update session set generation = $2, rotated_at = $3, expires_at = $4
             where id_hash = $1 and generation = $2 - 1")
         .bind(hash)
         .bind(generation)
-        .bind(self.db().now())
+        .bind(now)
         .bind(expires_at)
         .run(&mut tx)
         .await?;
@@ -193,12 +195,13 @@ impl Store {
         if q("select 1 from member where id = $1").bind(member).one(&mut tx).await?.is_none() {
             return Err(StoreError::not_found("member", member));
         }
+        let now = tx.now();
         q("insert into invitation (id_hash, integration_id, member_id, created_at, expires_at)
             values ($1, $2, $3, $4, $5)")
         .bind(hash)
         .bind(&invitation.integration)
         .bind(member)
-        .bind(self.db().now())
+        .bind(now)
         .bind(invitation.expires_at)
         .run(&mut tx)
         .await?;
@@ -239,10 +242,11 @@ impl Store {
         member: &MemberId,
     ) -> Result<(), StoreError> {
         let mut tx = self.db().write("use an invitation").await?;
+        let now = tx.now();
         q("update invitation set used_at = $3 where integration_id = $1 and member_id = $2 and used_at is null")
             .bind(integration)
             .bind(member)
-            .bind(self.db().now())
+            .bind(now)
             .run(&mut tx)
             .await?;
         tx.commit().await
@@ -256,7 +260,7 @@ impl Store {
     /// The engine's.
     pub async fn prune_logins(&self, invitations_before: Option<Timestamp>) -> Result<u64, StoreError> {
         let mut tx = self.db().write("forget old logins").await?;
-        let now = self.db().now();
+        let now = tx.now();
         let mut gone = 0;
         for (text, before) in [
             (

@@ -466,7 +466,7 @@ async fn write_chunk(tx: &mut Tx<'_>, members: Writes) -> Result<Option<Seq>, St
         9,
         "",
     );
-    let now = tx.db().now();
+    let now = tx.now();
     let mut values = Vec::new();
     // Changed ones first: they may free an address that a new one has.
     for (id, member, is_new) in &members {

@@ -80,7 +80,11 @@ pub use self::{
     watch::Watch,
 };
 use self::{db::Db, ingest::Queue, sql::q};
-use crate::core::{integration::Holder, secret::Secret, time::Clock};
+use crate::core::{
+    integration::Holder,
+    secret::Secret,
+    time::{Clock, Timestamp},
+};
 
 /// Where a store is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -235,6 +239,19 @@ impl View {
     /// Who this process is where roles are assigned: OS user@host; on PostgreSQL the login.
     pub fn identity(&self) -> &str {
         &self.inner().identity
+    }
+
+    /// Now, as all who share the store see it: what is in the store is compared with this, and never with the clock
+    /// of a host. On a file's only host that is the same.
+    ///
+    /// # Errors
+    /// The engine's.
+    pub async fn now(&self) -> Result<Timestamp, StoreError> {
+        let db = self.db();
+        match db.dialect() {
+            sql::Dialect::Sqlite => Ok(db.now()),
+            sql::Dialect::Postgres => db.shared_now(&mut *db.read("ask for the time").await?).await,
+        }
     }
 
     fn inner(&self) -> &Inner {

@@ -63,11 +63,11 @@ impl View {
 
 async fn write(tx: &mut Tx<'_>, operation: NewOperation) -> Result<Seq, StoreError> {
     let seq = tx.take_numbers(1).await?;
-    let db = tx.db();
+    let (db, now) = (tx.db(), tx.now());
     q("insert into operation (seq, at, author_user, author_host, author_pid, operation, target, result, code, log_id,
         reason, hint) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)")
     .bind(seq)
-    .bind(db.now())
+    .bind(now)
     .bind(db.me.user.as_str())
     .bind(db.me.host.as_str())
     .bind(db.me.pid)

@@ -108,7 +108,7 @@ impl Store {
     pub async fn queue_outgoing(&self, new: NewOutgoing) -> Result<Outgoing, StoreError> {
         let db = self.db();
         let mut tx = db.write("queue the message").await?;
-        let now = db.now();
+        let now = tx.now();
         q("insert into outbox (uuid, integration_id, chat_id, reply_to, in_thread, text, author, holder_user,
             holder_host, holder_pid, holder_start, state, queued_at, changed_at)
             values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'queued', $12, $12)")
@@ -261,16 +261,20 @@ impl Store {
     /// The engine's.
     pub async fn orphan_outgoing(&self) -> Result<Vec<OutboxRow>, StoreError> {
         let db = self.db();
-        let rows = {
+        let (rows, now) = {
             let mut conn = db.read("list the outgoing messages").await?;
-            q(select_outbox!("where state in ('queued', 'sending') order by queued_at, uuid"))
+            let rows = q(select_outbox!("where state in ('queued', 'sending') order by queued_at, uuid"))
                 .all(&mut conn)
-                .await?
+                .await?;
+            if rows.is_empty() {
+                return Ok(Vec::new());
+            }
+            (rows, db.shared_now(&mut conn).await?)
         };
         let mut orphans = Vec::new();
         for row in &rows {
             let mut found = read(row)?;
-            if is_alive(&found, row.text(10)?, &db.me.host, db.now()) {
+            if is_alive(&found, row.text(10)?, &db.me.host, now) {
                 continue;
             }
             let mut tx = db.write("mark a lost message").await?;
@@ -360,7 +364,7 @@ async fn set_state(
         OutgoingState::Failed { reason } => (None, Some(reason.as_str())),
         _ => (None, None),
     };
-    let now = tx.db().now();
+    let now = tx.now();
     q("update outbox set state = $2, message_id = $3, reason = $4, changed_at = $5 where uuid = $1")
         .bind(uuid)
         .bind(state_word(state))

@@ -65,7 +65,7 @@ pub(super) async fn put(tx: &mut Tx<'_>, people: &[(String, Option<String>)]) ->
         known.iter().map(|person| (person.id.as_str(), person.name.as_deref())).collect();
     let mut seen = HashSet::new();
     let (mut values, mut changed) = (Vec::new(), Vec::new());
-    let now = tx.db().now();
+    let now = tx.now();
     for (id, name) in people {
         let before = known.get(id.as_str());
         let is_same =

@@ -33,7 +33,7 @@ use super::{
     StoreError,
     sql::{Query, Text, Type, Value},
 };
-use crate::core::ids::Seq;
+use crate::core::{ids::Seq, time::Timestamp};
 
 pub(super) type PgRow = sqlx::postgres::PgRow;
 pub(super) type PgResult<T> = Result<T, sqlx::Error>;
@@ -43,6 +43,9 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(13);
 
 /// How long a commit whose answer was lost is looked for.
 const DOUBT: Duration = Duration::from_secs(6);
+
+/// The database's clock, in milliseconds.
+pub(super) const NOW: &str = "select (extract(epoch from clock_timestamp()) * 1000)::bigint";
 
 /// What a statement brought.
 #[derive(Debug, Default)]
@@ -152,8 +155,8 @@ impl PgConn {
         self.call(Call::Script(script), patience).await
     }
 
-    /// Begins a transaction as the store's one writer.
-    pub(super) async fn begin(&mut self) -> PgResult<()> {
+    /// Begins a transaction as the store's one writer; the database's clock as it asked for that.
+    pub(super) async fn begin(&mut self) -> PgResult<Timestamp> {
         let was_open = self.conn.is_some();
         self.be_connected().await?;
         let home = Arc::clone(&self.home);
@@ -167,8 +170,8 @@ impl PgConn {
         match begun {
             Ok(answer) => {
                 let row = answer.rows.first().ok_or(sqlx::Error::RowNotFound)?;
-                self.inside = Inside::Transaction(int(row, 0)?.unwrap_or_default());
-                Ok(())
+                self.inside = Inside::Transaction(int(row, 1)?.unwrap_or_default());
+                Ok(Timestamp::from_ms(int(row, 0)?.unwrap_or_default()))
             }
             Err(error) => {
                 // Refused in the middle, the transaction stays open.

@@ -48,7 +48,7 @@ impl Store {
         .bind(press.action)
         .bind(&press.member_id)
         .bind(press.member_name.as_str())
-        .bind(tx.db().now())
+        .bind(tx.now())
         .run(&mut tx)
         .await?;
         let row = q("select member_id, member_name, at from press

@@ -226,9 +226,9 @@ impl Store {
     /// # Errors
     /// The engine's.
     pub async fn mark_feed(&self) -> Result<(), StoreError> {
-        let now = self.db().now();
         let is_due = {
             let mut read = self.db().read("look at the marks of the feed").await?;
+            let now = self.db().shared_now(&mut read).await?;
             let row = q("select s.seq, m.seq, m.at from store_meta s left join feed_mark m
                     on m.seq = (select max(seq) from feed_mark) where s.id = 1")
             .must(&mut read)
@@ -242,6 +242,7 @@ impl Store {
             return Ok(());
         }
         let mut tx = self.db().write("mark the feed").await?;
+        let now = tx.now();
         q("insert into feed_mark (seq, at) select seq, $1 from store_meta where id = 1 on conflict do nothing")
             .bind(now)
             .run(&mut tx)

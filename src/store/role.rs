@@ -72,7 +72,7 @@ async fn tell(tx: &mut Tx<'_>) -> Result<(), StoreError> {
 }
 
 async fn put(tx: &mut Tx<'_>, who: &str, role: Role, by: &str) -> Result<(), StoreError> {
-    let now = tx.db().now();
+    let now = tx.now();
     q("insert into role (who, role, set_by, set_at) values ($1, $2, $3, $4)
         on conflict (who) do update set role = excluded.role, set_by = excluded.set_by, set_at = excluded.set_at")
     .bind(who)

@@ -58,6 +58,8 @@ impl DerefMut for Touch<'_> {
 /// A write transaction.
 pub(super) struct Tx<'a> {
     db: &'a Db,
+    /// The database's clock; `None`: this process's, which all who share the file have.
+    now: Option<Timestamp>,
     /// `None` once it has ended.
     slot: Option<OwnedMutexGuard<Option<Conn>>>,
     told: Told,
@@ -74,20 +76,29 @@ struct Told {
 impl<'a> Tx<'a> {
     /// Begins it on the connection that writes, which it has for itself.
     pub(super) async fn begin(db: &'a Db, slot: OwnedMutexGuard<Option<Conn>>) -> Result<Self, StoreError> {
-        let mut tx = Self { db, slot: Some(slot), told: Told::default() };
+        let mut tx = Self { db, now: None, slot: Some(slot), told: Told::default() };
         let Conn { engine, place, doing, ahead } = &mut *tx;
-        match engine {
+        tx.now = match engine {
             // It begins with its first statement, in one trip.
-            Engine::Sqlite(_) => *ahead = vec![q(BEGIN)],
-            Engine::Postgres(conn) => {
-                Box::pin(conn.begin()).await.map_err(|error| postgres::explain(error, doing, place))?;
+            Engine::Sqlite(_) => {
+                *ahead = vec![q(BEGIN)];
+                None
             }
-        }
+            Engine::Postgres(conn) => {
+                let begun = Box::pin(conn.begin()).await;
+                Some(begun.map_err(|error| postgres::explain(error, doing, place))?)
+            }
+        };
         Ok(tx)
     }
 
     pub(super) const fn db(&self) -> &'a Db {
         self.db
+    }
+
+    /// Now, as all who share the store see it: what is written with it may be compared on any host.
+    pub(super) fn now(&self) -> Timestamp {
+        self.now.unwrap_or_else(|| self.db.clock.now())
     }
 
     /// Takes `count` numbers of the feed; the first of them. They become visible with the commit.

@@ -10,10 +10,13 @@
 #![allow(unreachable_pub, reason = "its modules are its own")]
 
 mod browser;
+mod clock;
 #[path = "../common/mod.rs"]
 mod common;
 mod invitation;
 mod linking;
 mod page;
 mod place;
+#[path = "../common/postgres.rs"]
+mod postgres;
 mod sign_in;

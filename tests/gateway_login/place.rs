@@ -18,7 +18,7 @@ use larkdeck::{
         time::{Clock, SystemClock, Timestamp},
     },
     server::{Bound, ServeOptions, Server},
-    service::{CheckMode, Deck, DeckSettings, LiveMode, MemberDraft},
+    service::{CheckMode, Deck, DeckSettings, LiveMode, MemberDraft, Opening},
     sim::{Control, Scenario, SignIn, Sim, SimOptions},
 };
 use tokio_util::sync::CancellationToken;
@@ -26,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 use crate::common::deck;
 
 pub(crate) const MINUTE_MS: i64 = 60_000;
+const TELLING: [&str; 2] = ["contact:user.email:readonly", "contact:user.phone:readonly"];
 pub(crate) const WANG: &str = "王伟";
 pub(crate) const WANG_EMAIL: &str = "wang.wei@lumenpay.example";
 
@@ -60,13 +61,23 @@ impl Drop for Place {
         self.stop.cancel();
     }
 }
-pub(crate) async fn open(folder: &Path, user: &str, public_url: &str, clock: Arc<dyn Clock>) -> Deck {
+
+fn opening(folder: &Path, user: &str, public_url: &str, clock: Arc<dyn Clock>) -> Opening {
     let settings = DeckSettings { public_url: Some(public_url.to_owned()), ..DeckSettings::default() };
-    larkdeck::service::Opening { settings, clock, ..deck::opening(folder, user) }.open().await.unwrap()
+    Opening { settings, clock, ..deck::opening(folder, user) }
+}
+
+pub(crate) async fn open(folder: &Path, user: &str, public_url: &str, clock: Arc<dyn Clock>) -> Deck {
+    opening(folder, user, public_url, clock).open().await.unwrap()
 }
 
 impl Place {
     pub(crate) async fn new(prefix: &str, scopes: &[&str]) -> Self {
+        Self::in_store(prefix, scopes, None).await
+    }
+
+    /// The same on this store; none: on a file of its own.
+    pub(crate) async fn in_store(prefix: &str, scopes: &[&str], store_url: Option<String>) -> Self {
         let mut scenario = Scenario::still().unwrap();
         scenario.app.scopes.extend(scopes.iter().map(|&scope| scope.to_owned()));
         let sim = Sim::start(SimOptions::local(scenario)).await.unwrap();
@@ -76,7 +87,11 @@ impl Place {
         let listening = bound.url();
         let public_url = format!("{listening}{prefix}");
         let clock = Arc::new(Moved(AtomicI64::new(0)));
-        let deck = open(folder.path(), "gate", &public_url, clock.clone()).await;
+        let mut opening = opening(folder.path(), "gate", &public_url, clock.clone());
+        if let Some(url) = store_url {
+            opening.store_url = url;
+        }
+        let deck = opening.open().await.unwrap();
         let access = sim.access();
         let draft = deck::draft(&access.base_url, &access.app_id, &access.app_secret, Receive::Webhook);
         let view = deck.add_integration(draft, CheckMode::Check).await.unwrap();
@@ -106,7 +121,13 @@ impl Place {
 
     /// Everything that a login may tell.
     pub(crate) async fn telling() -> Self {
-        Self::new("", &["contact:user.email:readonly", "contact:user.phone:readonly"]).await
+        Self::new("", &TELLING).await
+    }
+
+    /// The same on a database; `None` where there is none to be had.
+    pub(crate) async fn telling_a_database() -> Option<Self> {
+        let database = crate::postgres::database().await?;
+        Some(Self::in_store("", &TELLING, Some(database.url())).await)
     }
 
     /// Who sits at the browser and agrees.

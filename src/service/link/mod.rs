@@ -88,7 +88,7 @@ impl Deck {
     async fn cut_short(&self, integration: &IntegrationId) -> Answer<Option<Running>> {
         let note = self.inner.store.get_ui(OWNER, &note_key(integration)).await.told()?;
         let running: Option<Running> = note.and_then(|note| serde_json::from_str(&note).ok());
-        let now = self.inner.clock.now();
+        let now = self.shared_now().await?;
         Ok(running.filter(|run| now.since(run.started_at) < RESUME_WITHIN))
     }
 

@@ -58,10 +58,13 @@ impl Deck {
         let integration = plan.integration.clone();
         let client = self.client(&integration).await?;
         let cut_short = self.cut_short(&integration).await?;
-        let running = cut_short.unwrap_or_else(|| Running {
-            batch: self.inner.store.new_batch_id(),
-            started_at: self.inner.clock.now(),
-        });
+        let running = match cut_short {
+            Some(running) => running,
+            None => {
+                let batch = self.inner.store.new_batch_id();
+                Running { batch, started_at: self.shared_now().await? }
+            }
+        };
         self.note_running(&integration, Some(&running)).await?;
         let mut run = Run::new(self.clone(), store, client, plan, running.batch, progress);
         let done = run.drive(&cancel).await;

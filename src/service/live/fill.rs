@@ -197,7 +197,9 @@ impl Work {
         let (deck, integration) = (&self.sink.deck, &self.sink.integration);
         let listed = deck.inner.store.get_ui(OWNER, &listed_key(integration)).await.told()?;
         let listed_at = listed.and_then(|at| at.parse().ok()).map(Timestamp::from_ms);
-        if listed_at.is_some_and(|at| deck.inner.clock.now().since(at) < LIST_FRESH) {
+        if let Some(at) = listed_at
+            && deck.shared_now().await?.since(at) < LIST_FRESH
+        {
             return Ok(());
         }
         self.spend().await?;
@@ -338,7 +340,7 @@ impl Work {
         let deck = &self.sink.deck;
         let Some(budget) = day_budget(deck.inner.settings.month_limit) else { return Ok(()) };
         let key = format!("fills/{}", self.sink.integration);
-        let day = deck.inner.clock.now().ms().div_euclid(24 * 3600 * 1000);
+        let day = deck.shared_now().await?.ms().div_euclid(24 * 3600 * 1000);
         let note = deck.inner.store.get_ui(OWNER, &key).await.told()?;
         let mut used: DayUse = note.and_then(|note| serde_json::from_str(&note).ok()).unwrap_or_default();
         if used.day != day {

@@ -436,15 +436,14 @@ impl<'a> Holding<'a> {
         }
         let (deck, store, integration) =
             (self.deck().clone(), self.store.clone(), self.keeper.integration.clone());
-        let (held, before) =
-            (Arc::clone(self.held), deck.inner.settings.retention.cutoffs(self.platform_now()));
+        let (held, platform_now) = (Arc::clone(self.held), self.platform_now());
         let task = tokio::spawn(async move {
             let may_go_on = || held.is_valid(deck.inner.clock.instant());
-            let done = match deck.role().await {
-                Ok(role) => retention::forget(&store, &integration, before.by(role), may_go_on).await,
-                Err(fault) => Err(fault),
+            let forget = async {
+                let before = deck.inner.settings.retention.cutoffs(platform_now, deck.shared_now().await?);
+                retention::forget(&store, &integration, before.by(deck.role().await?), may_go_on).await
             };
-            match done {
+            match forget.await {
                 Ok(0) => {}
                 Ok(rows) => tracing::info!(%integration, rows, "forgot what was past its time"),
                 Err(fault) => tracing::warn!(%fault, "old rows not forgotten"),

@@ -77,7 +77,7 @@ impl Deck {
     }
 
     async fn try_names(&self, integration: &IntegrationId, mut ids: Vec<String>) -> Answer<()> {
-        let now = self.inner.clock.now();
+        let now = self.shared_now().await?;
         let known = self.inner.store.people(&ids).await.told()?;
         let is_fresh = |id: &String| {
             known.iter().find(|person| person.id == *id).is_some_and(|person| {

@@ -63,7 +63,7 @@ impl Deck {
         let signer = self.signer(integration).await?;
         let token = signer.new_invitation().ok_or_else(no_randomness)?;
         let hash = signer.invitation_hash(&token).ok_or_else(no_randomness)?;
-        let expires_at = self.inner.clock.now().plus(LIFE);
+        let expires_at = self.shared_now().await?.plus(LIFE);
         let invitation =
             Invitation { integration: integration.clone(), member: id.clone(), expires_at, used_at: None };
         store.add_invitation(&hash, &invitation).await.told()?;
@@ -99,7 +99,7 @@ impl Deck {
         if invitation.used_at.is_some() {
             return Ok(Err(InvitationFlaw::Used));
         }
-        if self.inner.clock.now() >= invitation.expires_at {
+        if self.shared_now().await? >= invitation.expires_at {
             return Ok(Err(InvitationFlaw::Expired));
         }
         let members =
@@ -116,7 +116,7 @@ impl Deck {
 
     async fn try_forget_logins(&self) -> Answer<()> {
         let is_admins = self.role().await?.may(Right::Administer);
-        let before = is_admins.then(|| self.inner.clock.now().minus(REMEMBERED));
-        self.keeping().await?.prune_logins(before).await.told().map(drop)
+        let before = self.shared_now().await?.minus(REMEMBERED);
+        self.keeping().await?.prune_logins(is_admins.then_some(before)).await.told().map(drop)
     }
 }

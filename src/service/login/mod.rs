@@ -100,7 +100,7 @@ impl Deck {
             return Ok(Err(LoginRefusal::Invitation(flaw)));
         }
         let client = self.client(integration).await?;
-        let ticket = signer.begin(self.inner.clock.now(), invitation).ok_or_else(no_randomness)?;
+        let ticket = signer.begin(self.shared_now().await?, invitation).ok_or_else(no_randomness)?;
         let authorize_url = client.authorize_url(&Authorize {
             redirect_uri,
             state: &ticket.state,
@@ -166,7 +166,7 @@ impl Deck {
     ) -> Answer<Result<ticket::Bound, LoginRefusal>> {
         let Some(began_at) = signer.began_at(back.state) else { return Ok(Err(LoginRefusal::StateUnknown)) };
         let ends_at = began_at.plus(LOGIN_LIFE);
-        if self.inner.clock.now() >= ends_at {
+        if self.shared_now().await? >= ends_at {
             return Ok(Err(LoginRefusal::StateExpired));
         }
         // Checked before the state is used up: whoever looks at links on their way, a scanner or a preview,

@@ -41,6 +41,8 @@ struct Held {
     signer: Signer,
     mark: SessionMark,
     session: Session,
+    /// When it came, as the store sees it.
+    now: Timestamp,
 }
 
 impl Deck {
@@ -51,7 +53,7 @@ impl Deck {
         integration: &IntegrationId,
         account: &Account,
     ) -> Answer<NewCookie> {
-        let now = self.inner.clock.now();
+        let now = self.shared_now().await?;
         let mark = signer.new_session().ok_or_else(no_randomness)?;
         let session = Session {
             integration: integration.clone(),
@@ -73,13 +75,13 @@ impl Deck {
     /// The store's.
     pub async fn visit(&self, integration: &IntegrationId, cookie_text: &str) -> Answer<Option<Visit>> {
         let Some(held) = self.hold_session(integration, cookie_text).await? else { return Ok(None) };
-        let Held { signer, mark, session } = held;
+        let Held { signer, mark, session, now } = held;
         let owner = self.inner.store.member_of_account(integration, &session.open_id).await.told()?;
         let member = match owner {
             Some((member, link)) => Some((self.inner.store.member(integration, &member).await.told()?, link)),
             None => None,
         };
-        let left = session.expires_at.since(self.inner.clock.now());
+        let left = session.expires_at.since(now);
         // A request that came late must not put an older cookie over a newer one.
         let is_newest = mark.generation == session.generation;
         Ok(Some(Visit {
@@ -152,14 +154,13 @@ impl Deck {
         let signer = self.signer(integration).await?;
         let Some(mark) = signer.read_session(cookie) else { return Ok(None) };
         let hash = mark.hash();
-        let Some(mut session) = self.inner.store.session(&hash).await.told()? else { return Ok(None) };
+        let Some((mut session, now)) = self.inner.store.session(&hash).await.told()? else { return Ok(None) };
         // Another app knows the same person by another id.
         let is_ours = session.integration == *integration
             && session.app_id == self.app_of(integration).await?.key.app_id;
         if !is_ours {
             return Ok(None);
         }
-        let now = self.inner.clock.now();
         if mark.generation == session.generation.saturating_add(1) {
             session.expires_at = ends_at(session.signed_in_at, now);
             // Where another request was first, this one is as good.
@@ -170,7 +171,7 @@ impl Deck {
         let is_late =
             mark.generation.saturating_add(1) == session.generation && now.since(session.rotated_at) <= GRACE;
         if mark.generation == session.generation || is_late {
-            return Ok(Some(Held { signer, mark, session }));
+            return Ok(Some(Held { signer, mark, session, now }));
         }
         self.end_stolen(&hash, &session).await?;
         Ok(None)

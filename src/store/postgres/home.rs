@@ -12,7 +12,7 @@ use std::{
 use sqlx::{ConnectOptions, PgConnection, postgres::PgConnectOptions};
 use tokio::{sync::watch, time::timeout};
 
-use super::{PgConn, PgResult, PgUrl, explain, schema};
+use super::{NOW, PgConn, PgResult, PgUrl, explain, schema};
 use crate::{
     core::{health::StoreHealth, integration::Holder, time::Clock},
     store::StoreError,
@@ -65,7 +65,7 @@ impl PgHome {
         let name = format!("larkdeck {me} {}", me.pid);
         let options = url.connect_options()?.application_name(&name);
         let begin = "begin isolation level read committed read write";
-        let lock = "select txid_current()::text from store_meta where id = 1 for update";
+        let lock = format!("{NOW}, txid_current()::text from store_meta where id = 1 for update");
         let limits: Vec<String> =
             LIMITS.iter().take(3).map(|(name, value)| format!("set local {name} = {value}")).collect();
         let limits = limits.join("; ");

@@ -241,13 +241,13 @@ async fn an_outgoing_message_is_sent_once_or_said_to_be_unknown(bed: Bed) {
     store.queue_outgoing(new("u2")).await.unwrap();
     assert!(store.set_outgoing("u1", &OutgoingState::Sending).await.unwrap());
     assert_eq!(store.orphan_outgoing().await.unwrap(), [], "its process lives");
-    let now = clock.now().ms();
+    let now = store.now().await.unwrap().ms();
     let sent = message(1, &chat(1), now);
     let seq = store.outgoing_sent("u1", sent.clone()).await.unwrap();
     assert_eq!(store.outgoing_sent("u1", sent).await.unwrap(), seq);
     assert!(!store.set_outgoing("u1", &OutgoingState::Unknown).await.unwrap());
     assert_eq!(store.pending_outgoing(Some(&chat(1))).await.unwrap().len(), 1);
-    clock.forward(3_700_000);
+    pass(&store, &clock, 3_700_000).await;
     let lost = store.orphan_outgoing().await.unwrap();
     assert_eq!((lost.len(), &lost[0].outgoing.state), (1, &OutgoingState::Unknown));
     assert_eq!(store.reconcile_outgoing(&chat(1)).await.unwrap(), []);

@@ -1,6 +1,7 @@
 //! The store from outside: what its users rely on, over real files and real databases, the same on both engines.
 
 mod bad_days;
+mod clock;
 mod contract;
 mod databases;
 mod feed;
@@ -25,6 +26,7 @@ use std::{
 use super::{
     Incoming, IngestItem, NewIntegration, Reader, Store, StoreError, StoreOptions, StoreUrl,
     key::{KeyRing, KeySource},
+    sql::{Dialect, Query, Text},
 };
 use crate::core::{
     ids::{AppKey, ChatId, IntegrationId, MessageId},
@@ -54,6 +56,35 @@ impl Clock for Hand {
 
     fn instant(&self) -> Instant {
         Instant::now()
+    }
+}
+
+/// What the store compares with its own clock.
+const INSTANTS: [(&str, &str); 11] = [
+    ("event_seen", "at"),
+    ("early_recall", "at"),
+    ("feed_mark", "at"),
+    ("operation", "at"),
+    ("link_journal", "at"),
+    ("outbox", "queued_at"),
+    ("person", "known_at"),
+    ("login_state", "expires_at"),
+    ("session", "expires_at"),
+    ("invitation", "expires_at"),
+    ("session", "rotated_at"),
+];
+
+/// Lets time pass: by the clock of the process for a file; a database has its own, so that there everything grows
+/// older instead.
+pub(super) async fn pass(store: &Store, clock: &Hand, ms: i64) {
+    if store.db().dialect() == Dialect::Sqlite {
+        return clock.forward(ms);
+    }
+    for (table, column) in INSTANTS {
+        let mut tx = store.db().write("let time pass").await.unwrap();
+        let text = Text::Built(format!("update {table} set {column} = {column} - $1").into());
+        Query { text, values: Vec::new() }.bind(ms).run(&mut tx).await.unwrap();
+        tx.commit().await.unwrap();
     }
 }
 
