@@ -308,9 +308,14 @@ impl Deck {
 
     /// Whether a person's change of this kind would pass. Nothing is logged.
     pub(super) async fn passes(&self, right: Right) -> Answer<bool> {
+        self.refusal(right).await.map(|refusal| refusal.is_none())
+    }
+
+    /// Why such a change would not pass: Refused when read-only, Permission where the role does not reach.
+    pub(super) async fn refusal(&self, right: Right) -> Answer<Option<Fault>> {
         match self.inner.gate.pass(right).await {
-            Ok(_) => Ok(true),
-            Err(fault) if matches!(fault.kind, Kind::Refused | Kind::Permission) => Ok(false),
+            Ok(_) => Ok(None),
+            Err(fault) if matches!(fault.kind, Kind::Refused | Kind::Permission) => Ok(Some(fault)),
             Err(fault) => Err(fault),
         }
     }

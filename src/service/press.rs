@@ -11,7 +11,7 @@ use crate::{
         integration::ImKind,
         lang::{Lang, Phrase, phrase},
         operation::{NewOperation, OperationResult},
-        role::Right,
+        role::{Right, Role},
         room::RoomStatus,
         time::Timestamp,
     },
@@ -89,6 +89,13 @@ pub enum Verdict {
     RoomOver,
     /// This larkdeck changes nothing.
     ReadOnly,
+    /// The role of this larkdeck does not reach.
+    RoleTooLow {
+        /// Who it is where roles are assigned.
+        who: String,
+        /// What it is.
+        role: Role,
+    },
     /// The button asks for something that larkdeck does not do. Foreign text.
     UnknownAction(String),
 }
@@ -103,6 +110,7 @@ impl Verdict {
             Self::NotLinked => "not_linked",
             Self::RoomOver => "room_over",
             Self::ReadOnly => "read_only",
+            Self::RoleTooLow { .. } => "role_too_low",
             Self::UnknownAction(_) => "unknown_action",
         }
     }
@@ -133,6 +141,12 @@ impl Verdict {
             "Nothing was done: larkdeck is set to read-only here. Ask whoever runs it.",
             "未执行：larkdeck 当前为只读模式，请联系管理员。",
         );
+        const ROLE_TOO_LOW: Phrase = phrase(
+            "Nothing was done: larkdeck works here as {}, whose role is {}; this takes {}. An admin of larkdeck can \
+             change that: larkdeck role set {} {}",
+            "未执行：larkdeck 在此以 {} 运行，其角色为 {}，该操作需要 {}。请联系 larkdeck 管理员更改：\
+             larkdeck role set {} {}",
+        );
         const UNKNOWN: Phrase = phrase(
             "Nothing was done: larkdeck does not know the action \"{}\". Do it where the card comes from.",
             "未执行：larkdeck 不支持操作“{}”，请在卡片来源系统中处理。",
@@ -144,6 +158,10 @@ impl Verdict {
             Self::NotLinked => NOT_LINKED.get(lang).to_owned(),
             Self::RoomOver => ROOM_OVER.get(lang).to_owned(),
             Self::ReadOnly => READ_ONLY.get(lang).to_owned(),
+            Self::RoleTooLow { who, role } => {
+                let needed = Right::Respond.least();
+                ROLE_TOO_LOW.fill(lang, &[who, role, &needed, who, &needed])
+            }
             Self::UnknownAction(word) => UNKNOWN.fill(lang, &[word]),
         }
     }
@@ -249,8 +267,13 @@ impl Deck {
             Ok(op) => op,
             Err(word) => return Ok(Err(Verdict::UnknownAction(word))),
         };
-        if !self.passes(Right::Respond).await? {
-            return Ok(Err(Verdict::ReadOnly));
+        match self.refusal(Right::Respond).await? {
+            None => {}
+            Some(fault) if fault.kind == Kind::Permission => {
+                let who = self.inner.store.identity().to_owned();
+                return Ok(Err(Verdict::RoleTooLow { who, role: self.role().await? }));
+            }
+            Some(_) => return Ok(Err(Verdict::ReadOnly)),
         }
         let name = self.member(Some(integration), &member).await?.name;
         Ok(Ok(Allowed { member, name, op }))
@@ -346,6 +369,7 @@ mod tests {
             Verdict::NotLinked,
             Verdict::RoomOver,
             Verdict::ReadOnly,
+            Verdict::RoleTooLow { who: "ann".into(), role: Role::Viewer },
             Verdict::UnknownAction("reboot".into()),
         ];
         for verdict in verdicts {

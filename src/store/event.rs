@@ -103,6 +103,9 @@ async fn recall(tx: &mut Tx<'_>, chat: &ChatId, id: &MessageId) -> Result<Option
     }
 }
 
+/// Before the id of a message, among the events that were seen: when a reaction came and the message was not there.
+pub(super) const EARLY_REACTION: &str = "reaction to ";
+
 async fn react(
     tx: &mut Tx<'_>,
     id: &MessageId,
@@ -119,7 +122,14 @@ async fn react(
         return Ok(None);
     }
     let row = q("select chat_id from message where message_id = $1").bind(id).one(tx).await?;
-    let Some(row) = row else { return Ok(None) };
+    let Some(row) = row else {
+        // The message is on its way, or gone: should it not come, the reaction goes when events of now do.
+        q("insert into event_seen (event_id, at) values ($1, $2) on conflict do nothing")
+            .bind(format!("{EARLY_REACTION}{id}"))
+            .bind(tx.now())
+            .later(tx);
+        return Ok(None);
+    };
     let chat: ChatId = row.parse(0, "chat_id")?;
     let seq = tx.tell(ChangeKind::Message, id.as_str(), Some(&chat)).await?;
     q("update message set seq = $2 where message_id = $1").bind(id).bind(seq).run(tx).await?;

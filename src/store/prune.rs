@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::{
     Store, StoreError, View, absorb,
     db::Tx,
+    event::EARLY_REACTION,
     feed::ChangeKind,
     sql::{Bulk, Row, Value, q},
 };
@@ -191,22 +192,33 @@ impl Store {
         tx.commit().await
     }
 
-    /// Forgets events that were seen before an instant, recalls whose message never came, and messages that were
-    /// sent before it: of those the transcript tells.
+    /// Forgets events that were seen before an instant, recalls and reactions whose message never came, and messages
+    /// that were sent before it: of those the transcript tells.
     ///
     /// # Errors
     /// The engine's.
     pub async fn prune_events(&self, before: Timestamp) -> Result<u64, StoreError> {
         let mut tx = self.db().write("forget old events").await?;
-        let mut gone = 0;
-        for text in [
-            "delete from event_seen where event_id in
-                (select event_id from event_seen where at < $1 order by at limit 256)",
-            "delete from outbox where uuid in
-                (select uuid from outbox where state = 'sent' and queued_at < $1 order by queued_at limit 64)",
-        ] {
-            gone += q(text).bind(before).run(&mut tx).await?;
-        }
+        let events = q("delete from event_seen where event_id in
+            (select event_id from event_seen where at < $1 order by at limit 256) returning event_id")
+        .bind(before)
+        .all(&mut tx)
+        .await?;
+        let mut gone = u64::try_from(events.len()).unwrap_or(u64::MAX);
+        let early = events.iter().filter_map(|row| row.text(0).ok()?.strip_prefix(EARLY_REACTION));
+        let early = early.map(Value::from).collect();
+        Bulk::list(
+            "delete from reaction where not exists
+                (select 1 from message m where m.message_id = reaction.message_id) and message_id in",
+            "",
+        )
+        .run(&mut tx, early)
+        .await?;
+        gone += q("delete from outbox where uuid in
+            (select uuid from outbox where state = 'sent' and queued_at < $1 order by queued_at limit 64)")
+        .bind(before)
+        .run(&mut tx)
+        .await?;
         let recalls = q("delete from early_recall where message_id in
             (select message_id from early_recall where at < $1 order by at limit 64)")
         .bind(before)

@@ -259,6 +259,30 @@ async fn roles_are_assigned_by_admins_and_the_last_one_stays() {
     assert!(log.iter().any(|row| row["operation"] == "role.set" && row["author"]["user"] == "ann"));
 }
 
+/// A press that is refused by the role says so, with who can change it; read-only is another matter.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_press_that_the_role_forbids_is_told_from_a_read_only_one() {
+    let stand = Stand::new().await;
+    let host = &stand.names.iter().find(|(name, _)| *name == "{host}").unwrap().1;
+    let linked = stand.run("ann", "member list --filter linked --limit 1 --json").expect(0).objects();
+    let linked = linked[0]["id"].as_str().unwrap();
+    let press = |user: &str, more: &str| {
+        stand.run(user, &format!("press --as {linked} --json{more}")).expect(0).object()
+    };
+    assert_eq!(press("bob", "")["verdict"], "ok", "without roles everybody is admin");
+    stand.run("ann", "role set bob viewer").expect(0);
+    let said = press("bob", "");
+    assert_eq!((&said["verdict"], &said["acts"]), (&"role_too_low".into(), &false.into()));
+    for lang in ["en", "zh"] {
+        let text = said["toast"][lang].as_str().unwrap();
+        let command = format!("larkdeck role set bob@{host} responder");
+        assert!(text.contains("viewer") && text.contains(&command), "{text}");
+    }
+    assert_eq!(press("ann", " --read-only")["verdict"], "read_only");
+    stand.run("ann", "role set bob responder").expect(0);
+    assert_eq!(press("bob", "")["verdict"], "ok");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_console_goes_by_its_name() {
     let stand = Stand::new().await;

@@ -14,6 +14,7 @@ use crate::core::{ids::Seq, message::Mention, operation::NewOperation, room::Mis
 on_each_engine! {
     old_messages_go_with_what_hangs_on_them_and_do_not_come_back,
     events_feed_log_and_outbox_each_have_their_time,
+    a_reaction_whose_message_does_not_come_goes_with_the_events_of_its_time,
 }
 
 const DAY: i64 = 24 * 3_600_000;
@@ -190,6 +191,43 @@ async fn events_feed_log_and_outbox_each_have_their_time(bed: Bed) {
     assert_eq!(written(&bed, &store).await, was);
     let kept = store.kept().await.unwrap();
     assert_eq!(kept.iter().find(|kind| kind.what == "operations").unwrap().rows, 1);
+}
+
+async fn a_reaction_whose_message_does_not_come_goes_with_the_events_of_its_time(bed: Bed) {
+    let clock = Hand::new();
+    let store = bed.open_with("ann", clock.clone()).await.unwrap();
+    let id = integration(&store).await;
+    let react = |event: &str, number: usize| IngestItem {
+        integration: id.clone(),
+        event_id: Some(event.to_owned()),
+        via: Via::Webhook,
+        what: Incoming::Reaction {
+            message_id: message_id(number),
+            emoji: "OK".to_owned(),
+            operator: "ou_1".to_owned(),
+            added: true,
+        },
+    };
+    // One to a message that was forgotten, one to a message that is on its way.
+    store.ingest(vec![item(&id, message(1, &chat(1), 1_000))]).await.unwrap();
+    assert_eq!(prune_room(&store, &chat(1), at(2_000)).await, 1);
+    store.ingest(vec![react("a", 1), react("b", 2)]).await.unwrap();
+    assert_eq!(count(&store, "reaction").await, 2);
+    store.ingest(vec![item(&id, message(2, &chat(1), 3_000))]).await.unwrap();
+
+    let day = std::time::Duration::from_secs(24 * 3600);
+    let forget = async || {
+        let before = store.now().await.unwrap().minus(day);
+        while store.prune_events(before).await.unwrap() > 0 {}
+    };
+    forget().await;
+    assert_eq!(count(&store, "reaction").await, 2, "its message may come yet");
+    pass(&store, &clock, 2 * DAY).await;
+    store.ingest(vec![react("c", 3)]).await.unwrap();
+    forget().await;
+    assert_eq!(count(&store, "reaction").await, 2, "the one of now, and the one whose message came");
+    let came = store.message(&message_id(2)).await.unwrap().unwrap();
+    assert_eq!(came.reactions, [("OK".to_owned(), 1)]);
 }
 
 proptest! {
