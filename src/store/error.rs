@@ -68,6 +68,16 @@ pub enum StoreError {
         /// What the database says.
         reason: String,
     },
+    /// The way to the database is not as safe as it has to be.
+    #[error("no safe connection to the database of the store {place}: {reason}")]
+    Insecure {
+        /// Which store.
+        place: String,
+        /// What is wrong with it.
+        reason: String,
+        /// What mends it.
+        hint: Hint,
+    },
     /// The database cannot be reached.
     #[error("cannot {doing}: the store {place} is away: {reason}")]
     Away {
@@ -261,9 +271,10 @@ impl StoreError {
         Self::NotFound { what, key: key.to_string() }
     }
 
-    /// Whether the same may go well a moment later, without anybody doing anything.
+    /// Whether the same may go well later without anybody doing anything here.
     pub(crate) const fn is_passing(&self) -> bool {
-        matches!(self, Self::Away { .. } | Self::Unsure { .. })
+        // A certificate that expired while we run is renewed at the database.
+        matches!(self, Self::Away { .. } | Self::Unsure { .. } | Self::Insecure { .. })
     }
 
     /// A stored value that cannot be read.
@@ -281,6 +292,7 @@ impl Problem for StoreError {
             | Self::Older { .. }
             | Self::Unsuitable { .. }
             | Self::LoginRefused { .. }
+            | Self::Insecure { .. }
             | Self::KeyFile { .. }
             | Self::KeyExposed { .. }
             | Self::KeySource { .. }
@@ -327,6 +339,11 @@ impl Problem for StoreError {
                 "Give larkdeck a database of its own, encoded in UTF8, or a schema of its own: \
                  ?options=-c%20search_path=larkdeck at the end of the URL."
                     .to_owned()
+            }
+            Self::Insecure { hint, .. } => hint.clone(),
+            // What the database says of a connection that its pg_hba.conf wants encrypted.
+            Self::LoginRefused { reason, .. } if reason.contains("no encryption") => {
+                "This login may come encrypted alone: take sslmode=disable out of the URL.".to_owned()
             }
             Self::LoginRefused { .. } => {
                 "Look at user and database of the URL, and at the password: [store] password_file, \

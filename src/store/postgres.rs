@@ -9,6 +9,7 @@ mod explain;
 mod home;
 mod listen;
 mod schema;
+mod tls;
 mod url;
 
 use std::{sync::Arc, time::Duration};

@@ -49,6 +49,19 @@ pub struct Settings<'a> {
     pub place: Option<&'a Path>,
     /// Lines of its configuration, the last of the same name holds.
     pub conf: &'a [&'a str],
+    /// It speaks TLS with this certificate.
+    pub tls: Option<Tls<'a>>,
+    /// Who is let in how over TCP (pg_hba.conf), in place of everybody with the password.
+    pub hba: Option<&'a str>,
+}
+
+/// What a server shows and whom it trusts, as PEM.
+#[derive(Debug, Clone, Copy)]
+pub struct Tls<'a> {
+    pub cert: &'a str,
+    pub key: &'a str,
+    /// The authority of those who may show certificates of their own.
+    pub clients: &'a str,
 }
 
 /// How a server is stopped.
@@ -187,6 +200,18 @@ impl Server {
         let hosts =
             settings.network.map_or_else(String::new, |it| format!("host all all {it} scram-sha-256\n"));
         fs::write(folder.join("hosts"), hosts).unwrap();
+        let mut files = vec!["password", "conf", "hosts"];
+        if let Some(tls) = &settings.tls {
+            for (name, pem) in [("cert.pem", tls.cert), ("key.pem", tls.key), ("clients.pem", tls.clients)] {
+                fs::write(folder.join(name), pem).unwrap();
+                fs::set_permissions(folder.join(name), fs::Permissions::from_mode(0o600)).unwrap();
+                files.push(name);
+            }
+        }
+        if let Some(hba) = settings.hba {
+            fs::write(folder.join("hba"), format!("local all all trust\n{hba}")).unwrap();
+            files.push("hba");
+        }
         let mut command = Command::new("sh");
         command.args(["-c", KEEPER, "keeper"]).arg(programs).arg(&folder);
         command.env_clear().env("PATH", "/usr/bin:/bin").env("LC_ALL", "C");
@@ -195,7 +220,7 @@ impl Server {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
         if let Some((uid, gid)) = user {
             chown(&folder, Some(uid), Some(gid)).unwrap();
-            for name in ["password", "conf", "hosts"] {
+            for name in files {
                 chown(folder.join(name), Some(uid), Some(gid)).unwrap();
             }
             command.uid(uid).gid(gid);
@@ -314,6 +339,16 @@ fn conf(folder: &Path, port: u16, settings: &Settings<'_>) -> String {
         "shared_buffers = 32MB".to_owned(),
         "autovacuum_naptime = 10s".to_owned(),
     ];
+    let file = |name: &str| format!("'{}'", folder.join(name).display());
+    if settings.tls.is_some() {
+        lines.push("ssl = on".to_owned());
+        lines.push(format!("ssl_cert_file = {}", file("cert.pem")));
+        lines.push(format!("ssl_key_file = {}", file("key.pem")));
+        lines.push(format!("ssl_ca_file = {}", file("clients.pem")));
+    }
+    if settings.hba.is_some() {
+        lines.push(format!("hba_file = {}", file("hba")));
+    }
     lines.extend(settings.conf.iter().map(|line| (*line).to_owned()));
     lines.join("\n") + "\n"
 }

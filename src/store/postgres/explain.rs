@@ -7,7 +7,7 @@ use sqlx::{
     postgres::{PgDatabaseError, PgSeverity},
 };
 
-use super::super::StoreError;
+use super::{super::StoreError, tls};
 
 /// Whether the connection is of no use any more.
 pub(super) fn is_broken(error: &sqlx::Error) -> bool {
@@ -57,6 +57,9 @@ fn class(error: &sqlx::Error) -> &'static str {
 /// Says what an error of the engine means for the person who reads it.
 pub(in super::super) fn explain(error: sqlx::Error, doing: &'static str, place: &str) -> StoreError {
     let place = place.to_owned();
+    if let Some(tls::Insecure { reason, hint }) = tls::trouble(&error) {
+        return StoreError::Insecure { place, reason, hint };
+    }
     let reason = reason(&error);
     match code(&error).as_str() {
         "28P01" | "28000" => StoreError::LoginRefused { place, reason },
@@ -72,13 +75,20 @@ pub(in super::super) fn explain(error: sqlx::Error, doing: &'static str, place: 
     }
 }
 
+/// The same error once more, for whoever asks before the next try.
+pub(super) fn again(error: &sqlx::Error) -> sqlx::Error {
+    tls::again(error).unwrap_or_else(|| broken(reason(error)))
+}
+
 /// The error in its own words, without the library's around them.
 pub(super) fn reason(error: &sqlx::Error) -> String {
+    if let Some(found) = tls::trouble(error) {
+        return format!("no safe connection: {}", found.reason);
+    }
     match error {
         sqlx::Error::Database(error) => error.message().to_owned(),
         sqlx::Error::Io(error) => error.to_string(),
         sqlx::Error::Protocol(reason) => reason.clone(),
-        sqlx::Error::Tls(error) => format!("no encrypted connection: {error}"),
         other => other.to_string(),
     }
 }

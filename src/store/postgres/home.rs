@@ -53,7 +53,7 @@ pub(in super::super) struct PgHome {
 #[derive(Default)]
 struct Gate {
     failures: u32,
-    closed: Option<(Instant, String)>,
+    closed: Option<(Instant, sqlx::Error)>,
 }
 
 fn quoted(name: &str) -> String {
@@ -199,7 +199,7 @@ impl PgHome {
 
     fn pass(&self) -> PgResult<()> {
         match &self.gate.lock().unwrap_or_else(PoisonError::into_inner).closed {
-            Some((until, reason)) if Instant::now() < *until => Err(explain::broken(reason.clone())),
+            Some((until, error)) if Instant::now() < *until => Err(explain::again(error)),
             _ => Ok(()),
         }
     }
@@ -209,7 +209,7 @@ impl PgHome {
         let (first, last) = PAUSES;
         let pause = first.saturating_mul(1 << gate.failures.min(10)).min(last);
         gate.failures += 1;
-        gate.closed = Some((Instant::now() + pause, explain::reason(error)));
+        gate.closed = Some((Instant::now() + pause, explain::again(error)));
         drop(gate);
         self.is_away();
     }

@@ -1,15 +1,11 @@
 //! Where a PostgreSQL store is: a URL that never shows its password, and what sqlx makes a connection of.
 
-use std::{fmt, net::IpAddr, str::FromStr};
+use std::{fmt, str::FromStr};
 
-use base64::{Engine, engine::general_purpose::STANDARD};
-use sqlx::{
-    ConnectOptions,
-    postgres::{PgConnectOptions, PgSslMode},
-};
+use sqlx::{ConnectOptions, postgres::PgConnectOptions};
 use url::{Host, Url};
 
-use super::super::StoreError;
+use super::{super::StoreError, tls};
 use crate::core::secret::Secret;
 
 /// Parameters that a URL may have. What none of them says comes from the PG* variables, as with libpq.
@@ -67,7 +63,7 @@ impl PgUrl {
     /// (or PGSSLMODE) asks for less.
     ///
     /// # Errors
-    /// [`StoreError::BadUrl`].
+    /// [`StoreError::BadUrl`], or [`StoreError::Insecure`] where a file that it takes is not as it should be.
     pub fn connect_options(&self) -> Result<PgConnectOptions, StoreError> {
         let mut url = Url::parse(self.full.reveal()).map_err(|error| bad(error.to_string()))?;
         let kept: Vec<(String, String)> =
@@ -85,8 +81,21 @@ impl PgUrl {
         if let Some(password) = self.password.as_ref().filter(|_| !self.has_password) {
             options = options.password(password.reveal());
         }
-        let named = |name: &str| kept.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
-        options = with_tls(options, named("sslmode"), named("sslrootcert"));
+        let said = |name: &str| {
+            let named = kept.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
+            named.or_else(|| std::env::var(format!("PG{}", name.to_uppercase())).ok()).filter(|it| !it.is_empty())
+        };
+        let said = tls::Said {
+            mode: said("sslmode"),
+            roots: said("sslrootcert"),
+            cert: said("sslcert"),
+            key: said("sslkey"),
+        };
+        options = tls::with_tls(options, &said).map_err(|found| StoreError::Insecure {
+            place: self.shown.clone(),
+            reason: found.reason,
+            hint: found.hint,
+        })?;
         // Floats are not stored; poolers know nothing of the setting.
         Ok(options.extra_float_digits(None).statement_cache_capacity(if self.is_pooled {
             0
@@ -94,45 +103,6 @@ impl PgUrl {
             STATEMENTS
         }))
     }
-}
-
-fn with_tls(options: PgConnectOptions, mode: Option<&str>, roots: Option<&str>) -> PgConnectOptions {
-    let is_socket = options.get_socket().is_some() || options.get_host().starts_with('/');
-    if is_socket {
-        return options.ssl_mode(PgSslMode::Disable);
-    }
-    let is_said = mode.is_some() || std::env::var("PGSSLMODE").is_ok_and(|mode| !mode.is_empty());
-    let mode = match options.get_ssl_mode() {
-        // With roots of its own `require` means to use them, as with libpq.
-        PgSslMode::Require if is_said && roots.is_some() => PgSslMode::VerifyCa,
-        said if is_said => said,
-        _ if is_loopback(options.get_host()) => PgSslMode::Prefer,
-        _ => PgSslMode::VerifyFull,
-    };
-    let is_verified = matches!(mode, PgSslMode::VerifyCa | PgSslMode::VerifyFull);
-    let options = options.ssl_mode(mode);
-    // The system's roots are sqlx's own choice; where there are none, the bundled ones, as for the platform.
-    if is_verified && roots.is_none() && rustls_native_certs::load_native_certs().certs.is_empty() {
-        return options.ssl_root_cert_from_pem(bundled_roots());
-    }
-    options
-}
-
-fn bundled_roots() -> Vec<u8> {
-    let mut pem = String::new();
-    for root in webpki_root_certs::TLS_SERVER_ROOT_CERTS {
-        pem.push_str("-----BEGIN CERTIFICATE-----\n");
-        for line in STANDARD.encode(root).as_bytes().chunks(64) {
-            pem.push_str(&String::from_utf8_lossy(line));
-            pem.push('\n');
-        }
-        pem.push_str("-----END CERTIFICATE-----\n");
-    }
-    pem.into_bytes()
-}
-
-fn is_loopback(host: &str) -> bool {
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 fn bad(reason: impl Into<String>) -> StoreError {
@@ -220,7 +190,8 @@ mod tests {
         assert_eq!(mode("postgresql://ann@db.example.com/d"), "VerifyFull");
         assert_eq!(mode("postgres://10.0.0.7:6432/d"), "VerifyFull");
         assert_eq!(mode("postgres://10.0.0.7/d?sslmode=require"), "Require");
-        assert_eq!(mode("postgres://10.0.0.7/d?sslmode=require&sslrootcert=/ca.pem"), "VerifyCa");
+        let roots = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tls/one.cert.pem");
+        assert_eq!(mode(&format!("postgres://10.0.0.7/d?sslmode=require&sslrootcert={roots}")), "VerifyCa");
         assert_eq!(mode("postgres:///d?host=/run/postgresql"), "Disable");
         assert_eq!(options("postgres://[::1]:6432/d").get_host(), "::1");
     }
