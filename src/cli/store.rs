@@ -91,13 +91,19 @@ async fn check(context: &mut Context) -> Result<(), CliError> {
         }
         let summary = json!({
             "store": checked.place, "tables": checked.tables.len(), "rows": rows,
-            "findings": checked.findings.len(),
+            "findings": checked.findings.len(), "told": checked.is_told,
         });
         out.object(&json!({ "summary": summary }))?;
     } else {
         for one in &checked.findings {
             let of = if one.key.is_empty() { String::new() } else { format!(" ({})", one.key) };
             out.line(&format!("{}: {}{of}. {}", one.rule, one.text, one.fix))?;
+        }
+        if !checked.is_told {
+            out.line(
+                "The database tells nobody of commits, as behind a pooler that gives each transaction another session \
+                 (?pooler=transaction): what others write is seen within 5 s.",
+            )?;
         }
         let tables = checked.tables.len();
         out.line(&match checked.findings.len() {

@@ -111,8 +111,8 @@ settings! {
         /// `sqlite:/var/lib/larkdeck/larkdeck.db`; people on several hosts want PostgreSQL:
         /// `postgres://USER@HOST/DATABASE`, with `?host=/PATH` for a socket. TLS is verified unless the host is
         /// this one or `sslmode` asks for less; `sslrootcert` names the certificates of your own authority. What
-        /// the URL leaves out comes from the PG* variables. `pooler=transaction` where something like PgBouncer
-        /// gives each transaction another connection.
+        /// the URL leaves out comes from the PG* variables. `pooler=session` or `pooler=transaction` where
+        /// something like PgBouncer is in front of it.
         url: Option<String> = None, "LARKDECK_STORE", "sqlite:/var/lib/larkdeck/larkdeck.db";
         /// A file with the password of the database: yours and mode 0600, or somebody else's with a group that may
         /// read it. Without it, LARKDECK_STORE_PASSWORD, PGPASSWORD or `~/.pgpass`. A password in the URL of

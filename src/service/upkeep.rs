@@ -28,6 +28,8 @@ pub struct StoreChecked {
     pub tables: Vec<SumView>,
     /// What is wrong, and what to do about it; empty is good.
     pub findings: Vec<FindingView>,
+    /// Whether a process is woken by what others commit; otherwise it looks every 5 s.
+    pub is_told: bool,
 }
 
 /// What a table holds.
@@ -141,6 +143,7 @@ impl Opening {
             place: self.url(&self.store_url)?.to_string(),
             tables: checked.tables.into_iter().map(sum).collect(),
             findings: checked.findings.into_iter().map(finding).collect(),
+            is_told: checked.is_told,
         })
     }
 

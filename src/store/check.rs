@@ -3,7 +3,8 @@
 use super::{
     StoreError, View,
     copy::{TableSum, sum_of},
-    key,
+    db::Home,
+    key, postgres,
     sql::{Conn, q},
     table::TABLES,
 };
@@ -31,6 +32,8 @@ pub struct StoreCheck {
     pub tables: Vec<TableSum>,
     /// What is wrong; empty is good.
     pub findings: Vec<Finding>,
+    /// Whether a process is woken by what others commit; otherwise it looks every 5 s.
+    pub is_told: bool,
 }
 
 /// A rule: the query has a row for each thing that breaks it, with its key as text.
@@ -196,7 +199,14 @@ impl View {
         }
         findings.extend(self.unreadable_secrets(&mut snapshot).await?);
         snapshot.end().await;
-        Ok(StoreCheck { tables, findings })
+        Ok(StoreCheck { tables, findings, is_told: self.is_told().await })
+    }
+
+    async fn is_told(&self) -> bool {
+        match &self.db().home {
+            Home::Sqlite { .. } => true,
+            Home::Postgres(home) => postgres::is_told(self.db(), home).await,
+        }
     }
 
     async fn unreadable_secrets(&self, conn: &mut Conn) -> Result<Vec<Finding>, StoreError> {

@@ -27,7 +27,7 @@ pub use self::url::PgUrl;
 pub(super) use self::{
     explain::explain,
     home::PgHome,
-    listen::follow,
+    listen::{follow, is_told},
     schema::{bring_up_to_date, migrate, version},
 };
 use super::{

@@ -140,8 +140,13 @@ pub fn start(settings: &Settings<'_>) -> Option<Server> {
 }
 
 fn say_that_it_is_missing() {
+    say_that_there_is_none("PostgreSQL");
+}
+
+/// Says by name that the test that runs here checks nothing; where nothing may be missing it fails.
+pub fn say_that_there_is_none(what: &str) {
     let thread = std::thread::current();
-    let text = format!("NOT CHECKED: {}: PostgreSQL is not installed", thread.name().unwrap_or("a test"));
+    let text = format!("NOT CHECKED: {}: {what} is not installed", thread.name().unwrap_or("a test"));
     assert!(std::env::var_os("LARKDECK_TEST_POSTGRES").is_none_or(|value| value != "required"), "{text}");
     // Not the macro: its words are kept from who runs the tests.
     _ = writeln!(std::io::stderr(), "{text}");
@@ -171,7 +176,7 @@ fn programs() -> Option<PathBuf> {
 }
 
 /// An ordinary user to run it as where the tests run as root, which it refuses.
-fn other_user() -> Option<(u32, u32)> {
+pub fn other_user() -> Option<(u32, u32)> {
     if !rustix::process::geteuid().is_root() {
         return None;
     }

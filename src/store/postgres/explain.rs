@@ -28,7 +28,7 @@ pub(super) fn broken(reason: impl Into<String>) -> sqlx::Error {
 /// Whether statements that were prepared are gone, or are another's: a pooler gives each transaction another
 /// session.
 pub(super) fn is_about_pooler(error: &sqlx::Error) -> bool {
-    matches!(code(error).as_str(), "26000" | "42P05") || is_startup_refused(error)
+    matches!(code(error).as_str(), "26000" | "42P05")
 }
 
 /// Whether something in front of the database takes no settings.
@@ -61,6 +61,14 @@ pub(in super::super) fn explain(error: sqlx::Error, doing: &'static str, place: 
         return StoreError::Insecure { place, reason, hint };
     }
     let reason = reason(&error);
+    if is_startup_refused(&error) {
+        // Ours were left out by then: it is the URL's.
+        let reason = format!(
+            "what is in front of the database takes no options ({reason}); set them for the login instead, such as \
+             `alter role larkdeck set search_path = larkdeck`"
+        );
+        return StoreError::BadUrl { url: place, reason };
+    }
     match code(&error).as_str() {
         "28P01" | "28000" => StoreError::LoginRefused { place, reason },
         "3D000" => StoreError::Missing { place },

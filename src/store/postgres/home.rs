@@ -12,7 +12,7 @@ use std::{
 use sqlx::{ConnectOptions, PgConnection, postgres::PgConnectOptions};
 use tokio::{sync::watch, time::timeout};
 
-use super::{NOW, PgConn, PgResult, PgUrl, explain, schema};
+use super::{NOW, PgConn, PgResult, PgUrl, explain, schema, url::Pooler};
 use crate::{
     core::{health::StoreHealth, integration::Holder, time::Clock},
     store::StoreError,
@@ -23,9 +23,12 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// Between two tries while the database is away: doubled each time, up to the second.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
+/// As the database itself writes it.
+const STATEMENT_LIMIT: &str = "10s";
+
 /// Of each session: nothing may hold the lock of the writer for long, and a peer that is gone is noticed.
 const LIMITS: [(&str, &str); 7] = [
-    ("statement_timeout", "10000"),
+    ("statement_timeout", STATEMENT_LIMIT),
     ("lock_timeout", "8000"),
     ("idle_in_transaction_session_timeout", "5000"),
     ("tcp_keepalives_idle", "10"),
@@ -39,6 +42,8 @@ pub(in super::super) struct PgHome {
     options: PgConnectOptions,
     clock: Arc<dyn Clock>,
     is_pooled: AtomicBool,
+    /// In front of the database is something that gives a connection to one client at a time.
+    has_sessions: bool,
     gate: Mutex<Gate>,
     health: watch::Sender<StoreHealth>,
     /// Of wake-ups; known once the store is open.
@@ -66,13 +71,13 @@ impl PgHome {
         let options = url.connect_options()?.application_name(&name);
         let begin = "begin isolation level read committed read write";
         let lock = format!("{NOW}, txid_current()::text from store_meta where id = 1 for update");
-        let limits: Vec<String> =
-            LIMITS.iter().take(3).map(|(name, value)| format!("set local {name} = {value}")).collect();
-        let limits = limits.join("; ");
+        let limits = LIMITS.iter().take(3).map(|(name, value)| format!("set local {name} = '{value}'"));
+        let limits = limits.collect::<Vec<_>>().join("; ");
         Ok(Self {
             options,
             clock,
-            is_pooled: AtomicBool::new(url.is_pooled()),
+            is_pooled: AtomicBool::new(url.pooler() == Some(Pooler::Transaction)),
+            has_sessions: url.pooler() == Some(Pooler::Session),
             gate: Mutex::default(),
             health: watch::Sender::new(StoreHealth::default()),
             channel: OnceLock::new(),
@@ -150,7 +155,17 @@ impl PgHome {
         if self.is_pooled() {
             return options.clone().statement_cache_capacity(0);
         }
+        if self.has_sessions {
+            return options.clone();
+        }
         options.clone().options(LIMITS)
+    }
+
+    /// What a new connection has to be told before it is used.
+    pub(super) fn first_words(&self) -> Option<String> {
+        let is_wanted = self.has_sessions && !self.is_pooled();
+        let limits = LIMITS.iter().map(|(name, value)| format!("set {name} = '{value}'"));
+        is_wanted.then(|| limits.collect::<Vec<_>>().join("; "))
     }
 
     /// Makes a connection, unless the last try failed a moment ago.
@@ -180,7 +195,12 @@ impl PgHome {
     /// Another server than before has other numbers: who follows the feed has to load anew.
     async fn recognise(&self, conn: &mut PgConnection) -> PgResult<()> {
         let found = timeout(CONNECT, schema::identity(conn)).await;
-        let found = found.unwrap_or_else(|_| Err(explain::broken("it does not answer")))?;
+        let (found, statement_limit) =
+            found.unwrap_or_else(|_| Err(explain::broken("it does not answer")))?;
+        if statement_limit != STATEMENT_LIMIT {
+            // What the connection began with did not reach the database: a pooler that was told to ignore it.
+            self.found_pooler();
+        }
         let known = self.identity();
         if !known.is_empty() && known != found {
             schema::begin_generation(conn, &found).await;
@@ -190,8 +210,14 @@ impl PgHome {
     }
 
     async fn try_connect(&self) -> PgResult<PgConnection> {
-        let options = self.with_limits(&self.options);
-        match timeout(CONNECT, options.connect()).await {
+        let made = async {
+            let mut conn = self.with_limits(&self.options).connect().await?;
+            if let Some(words) = self.first_words() {
+                sqlx::raw_sql(sqlx::AssertSqlSafe(words)).execute(&mut conn).await?;
+            }
+            Ok(conn)
+        };
+        match timeout(CONNECT, made).await {
             Ok(made) => made,
             Err(_) => Err(explain::broken("it does not answer")),
         }

@@ -100,6 +100,11 @@ pub(in super::super) async fn follow(db: Arc<Db>, home: Arc<PgHome>) {
     }
 }
 
+/// Whether commits of others are told as they happen.
+pub(in super::super) async fn is_told(db: &Db, home: &PgHome) -> bool {
+    !home.is_pooled() && matches!(Ear::open(db, home).await, Ok(Some(_)))
+}
+
 /// The connection that is woken.
 struct Ear {
     listener: PgListener,
@@ -123,6 +128,9 @@ impl Ear {
             .connect_lazy_with(home.options());
         let mut listener = PgListener::connect_with(&pool).await?;
         listener.eager_reconnect(false);
+        if let Some(words) = home.first_words() {
+            listener.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(words))).await?;
+        }
         listener.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(home.listen()))).await?;
         let mut ear = Self { listener, ping_at: Instant::now() + PING_EVERY, told: Seq(0), found: None };
         let knock = crate::store::new_id("knock_");

@@ -179,18 +179,20 @@ async fn script_on(conn: &mut PgConn, text: &str) -> PgResult<()> {
     conn.script(text, MIGRATION).await.map(drop)
 }
 
-/// What tells this server and its history from a copy, a restored one, or one that took over from it.
-pub(super) async fn identity(conn: &mut PgConnection) -> PgResult<String> {
-    const DATABASE: &str = "select oid::text from pg_database where datname = current_database()";
+/// What tells this server and its history from a copy, a restored one, or one that took over from it; and for how
+/// long a statement may run.
+pub(super) async fn identity(conn: &mut PgConnection) -> PgResult<(String, String)> {
+    const DATABASE: &str = "select oid::text, current_setting('statement_timeout') from pg_database
+        where datname = current_database()";
     const SERVER: &str = "select system_identifier::text || '/' || case when pg_is_in_recovery() then ''
         else substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) end from pg_control_system()";
     let row = sqlx::raw_sql(DATABASE).fetch_one(&mut *conn).await?;
-    let database: String = row.try_get(0)?;
+    let (database, limit): (String, String) = (row.try_get(0)?, row.try_get(1)?);
     // Some services let nobody see it.
     match sqlx::raw_sql(SERVER).fetch_one(&mut *conn).await {
-        Ok(row) => Ok(format!("{}/{database}", row.try_get::<String, _>(0)?)),
+        Ok(row) => Ok((format!("{}/{database}", row.try_get::<String, _>(0)?), limit)),
         Err(error) if super::explain::is_broken(&error) => Err(error),
-        Err(_) => Ok(database),
+        Err(_) => Ok((database, limit)),
     }
 }
 

@@ -71,7 +71,8 @@ pub(super) struct Insecure {
     pub(super) hint: String,
 }
 
-const ROOTS: &str = "sslrootcert names a PEM file with the certificate of the authority that signed the database's.";
+const ROOTS: &str =
+    "sslrootcert names a PEM file with the certificate of the authority that signed the database's.";
 const CLIENT: &str =
     "sslcert and sslkey together name PEM files with this host's certificate and its private key.";
 
@@ -172,10 +173,9 @@ fn about_certificate(cause: &CertificateError) -> (String, &'static str) {
             format!("its certificate has expired ({cause})"),
             "Have it renewed at the database, and look at the clock of this host.",
         ),
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => (
-            format!("its certificate does not hold yet ({cause})"),
-            "Look at the clock of this host.",
-        ),
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            (format!("its certificate does not hold yet ({cause})"), "Look at the clock of this host.")
+        }
         other => (
             format!("its certificate does not count ({other})"),
             "Have a certificate made that does: of version 3, for servers, with the host among its alternative names.",

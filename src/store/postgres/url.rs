@@ -23,8 +23,17 @@ const PARAMETERS: [&str; 11] = [
     POOLER,
 ];
 
-/// Ours: `pooler=transaction` where something like PgBouncer gives each transaction another connection.
+/// Ours: what something like PgBouncer gives a connection of the database to, `transaction` or `session`.
 const POOLER: &str = "pooler";
+
+/// What may stand in front of a database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pooler {
+    /// Each transaction gets another connection.
+    Transaction,
+    /// A connection is one client's until he leaves.
+    Session,
+}
 
 /// Prepared texts that a connection keeps: more than the store has.
 const STATEMENTS: usize = 400;
@@ -38,7 +47,7 @@ pub struct PgUrl {
     shown: String,
     /// From a file or the environment; the URL's own counts first.
     password: Option<Secret>,
-    is_pooled: bool,
+    pooler: Option<Pooler>,
     has_password: bool,
 }
 
@@ -54,9 +63,9 @@ impl PgUrl {
         self.has_password
     }
 
-    /// Whether something in front of the database gives each transaction another connection.
-    pub const fn is_pooled(&self) -> bool {
-        self.is_pooled
+    /// What the URL says of something in front of the database.
+    pub(super) const fn pooler(&self) -> Option<Pooler> {
+        self.pooler
     }
 
     /// What sqlx connects with. Whom it finds there has to prove who it is, unless the way is local or the URL
@@ -83,7 +92,9 @@ impl PgUrl {
         }
         let said = |name: &str| {
             let named = kept.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
-            named.or_else(|| std::env::var(format!("PG{}", name.to_uppercase())).ok()).filter(|it| !it.is_empty())
+            named
+                .or_else(|| std::env::var(format!("PG{}", name.to_uppercase())).ok())
+                .filter(|it| !it.is_empty())
         };
         let said = tls::Said {
             mode: said("sslmode"),
@@ -97,11 +108,8 @@ impl PgUrl {
             hint: found.hint,
         })?;
         // Floats are not stored; poolers know nothing of the setting.
-        Ok(options.extra_float_digits(None).statement_cache_capacity(if self.is_pooled {
-            0
-        } else {
-            STATEMENTS
-        }))
+        let is_pooled = self.pooler == Some(Pooler::Transaction);
+        Ok(options.extra_float_digits(None).statement_cache_capacity(if is_pooled { 0 } else { STATEMENTS }))
     }
 }
 
@@ -125,9 +133,10 @@ impl FromStr for PgUrl {
         if url.host_str().is_some_and(|host| host.contains(',')) {
             return Err(bad("it names several hosts; larkdeck takes one"));
         }
-        let is_pooled = match pairs.iter().find(|(name, _)| name == POOLER).map(|(_, value)| value.as_str()) {
-            None | Some("session") => false,
-            Some("transaction") => true,
+        let pooler = match pairs.iter().find(|(name, _)| name == POOLER).map(|(_, value)| value.as_str()) {
+            None => None,
+            Some("session") => Some(Pooler::Session),
+            Some("transaction") => Some(Pooler::Transaction),
             Some(_) => return Err(bad("its pooler is neither \"transaction\" nor \"session\"")),
         };
         let mut has_password = url.password().is_some_and(|password| !password.is_empty());
@@ -145,7 +154,7 @@ impl FromStr for PgUrl {
             Some((place, parameters)) => format!("{place}?{}", parameters.replace("%2F", "/")),
             None => url.to_string(),
         };
-        Ok(Self { full: Secret::new(text), shown, password: None, is_pooled, has_password })
+        Ok(Self { full: Secret::new(text), shown, password: None, pooler, has_password })
     }
 }
 
@@ -228,6 +237,9 @@ mod tests {
             assert!(!error.contains("s3cret"), "{error}");
         }
         assert!("postgres://db/d?sslmode=maybe".parse::<PgUrl>().unwrap().connect_options().is_err());
-        assert!("postgres://db/d?pooler=transaction".parse::<PgUrl>().unwrap().is_pooled());
+        let pooler = |url: &str| url.parse::<PgUrl>().unwrap().pooler();
+        assert_eq!(pooler("postgres://db/d?pooler=transaction"), Some(Pooler::Transaction));
+        assert_eq!(pooler("postgres://db/d?pooler=session"), Some(Pooler::Session));
+        assert_eq!(pooler("postgres://db/d"), None);
     }
 }
