@@ -42,6 +42,38 @@ fn a_store_is_made_once() {
     assert!(!home.path("nowhere.db").exists());
 }
 
+/// Of several that make a store at the same instant one does, and the others say that it is done.
+#[track_caller]
+fn made_once(home: &Home, url: &str) {
+    let all = home.run_at_once(&["--store", url, "store", "init", "--json"], 6);
+    let mut made = 0;
+    for ran in all {
+        match ran.code {
+            0 => made += usize::from(lines(&ran.stdout)[0]["from"] == 0),
+            _ => assert!(ran.expect(9).stderr.contains("already")),
+        }
+    }
+    assert_eq!(made, 1, "{url}");
+    home.run(&["--store", url, "store", "check"]).expect(0);
+}
+
+#[test]
+fn many_who_make_a_file_at_once_make_it_once() {
+    let home = Home::new();
+    for round in 0..5 {
+        made_once(&home, &format!("sqlite:{}", home.path(&format!("new{round}/store.db")).display()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_who_make_a_database_at_once_make_it_once() {
+    let home = Home::new();
+    for _ in 0..5 {
+        let Some(database) = postgres::database().await else { return };
+        made_once(&home, &database.url());
+    }
+}
+
 #[test]
 fn a_sound_store_is_said_to_be_one() {
     let home = Home::new();

@@ -1,4 +1,5 @@
-//! A store of every older version, with rows in all of its tables, opens and has everything that was in it.
+//! A store of every older version, with rows in all of its tables, is brought up to date and has everything that was in
+//! it; and what becomes of processes that are older than the store.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -9,6 +10,12 @@
 #![allow(unreachable_pub, reason = "its modules are its own")]
 
 mod common;
+#[path = "migration/database.rs"]
+mod database;
+#[path = "migration/newer.rs"]
+mod newer;
+#[path = "common/postgres.rs"]
+mod postgres;
 
 use std::{
     collections::BTreeMap,
@@ -26,7 +33,7 @@ use larkdeck::{
         secret::Secret,
         time::Timestamp,
     },
-    service::{CheckMode, Deck, IntegrationDraft, MemberDraft},
+    service::{CheckMode, Deck, IntegrationDraft, MemberDraft, Opening},
     store::{Incoming, IngestItem, LinkChange},
 };
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, Row as _, SqliteConnection};
@@ -35,7 +42,7 @@ const CHAT: &str = "oc_1";
 
 /// What no verb of the service leaves behind, or only for moments.
 const LOOSE_ROWS: &str = "
-    insert or ignore into early_recall values ('om_early', 1);
+    insert into early_recall values ('om_early', 1) on conflict do nothing;
     insert into seam values (900001, 'oc_1', 1000, 2000, 3, 'thread_replies');
     update lease set epoch = 7, beat = 42, holder_user = 'ann', holder_host = 'bastion', holder_pid = 12;
     insert into outbox values ('u-1', (select id from integration), 'oc_1', null, 0, 'on my way', 'ann@bastion',
@@ -45,13 +52,13 @@ const LOOSE_ROWS: &str = "
     insert into invitation values ('hash of one', (select id from integration), (select min(id) from member), 1, 99, null);
     insert into press values ((select id from integration), 'om_1', 'ack', (select min(id) from member), 'Ann', 77);
     insert into role values ('ann@test', 'admin', 'ann@test', 5);
-    insert or ignore into feed_mark values (1, 1000);
-    insert or ignore into process (holder_user, holder_host, holder_pid, holder_start, ring, keys, seen_at)
-        values ('old', 'elsewhere', 1, '1', 'a file', 'k1', 1);
+    insert into feed_mark values (1, 1000) on conflict do nothing;
+    insert into process (holder_user, holder_host, holder_pid, holder_start, ring, keys, seen_at)
+        values ('old', 'elsewhere', 1, '1', 'a file', 'k1', 1) on conflict do nothing;
 ";
 
-fn scripts() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store/migrations/sqlite");
+fn scripts(engine: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store/migrations").join(engine);
     let mut files: Vec<PathBuf> =
         std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
@@ -109,9 +116,9 @@ fn message(number: u32) -> NewMessage {
     }
 }
 
-/// Fills a store of today by its own verbs; then the rest.
-async fn fill(folder: &Path) {
-    let deck = deck::open(folder, "ann").await;
+/// Fills a store of today by its own verbs.
+async fn fill(opening: Opening) {
+    let deck = opening.open().await.unwrap();
     let draft = IntegrationDraft {
         encrypt_key: Some(Secret::new("an encrypt key")),
         verification_token: Some(Secret::new("a token")),
@@ -172,9 +179,6 @@ async fn fill(folder: &Path) {
     deck.mark_read(&chat, &place).await.unwrap();
     deck.put_session("pane", "users").await.unwrap();
     deck.shut().await;
-    let mut conn = connect(&folder.join("larkdeck.db")).await;
-    run(&mut conn, LOOSE_ROWS).await;
-    conn.close().await.unwrap();
 }
 
 /// A table's columns and rows.
@@ -183,7 +187,7 @@ type Table = (Vec<String>, Vec<String>);
 /// A file as a program of that version left it, with what the store of today has of its columns.
 async fn older(path: &Path, version: usize, today: &Path) -> BTreeMap<String, Table> {
     let mut conn = connect(path).await;
-    for script in &scripts()[..version] {
+    for script in &scripts("sqlite")[..version] {
         run(&mut conn, &std::fs::read_to_string(script).unwrap()).await;
     }
     run(&mut conn, &format!("pragma application_id = 1818325611; pragma user_version = {version}")).await;
@@ -203,8 +207,8 @@ async fn older(path: &Path, version: usize, today: &Path) -> BTreeMap<String, Ta
 }
 
 /// What the service says of all that is in a store.
-async fn everything(folder: &Path) -> String {
-    let deck: Deck = deck::open(folder, "ann").await;
+async fn everything(opening: Opening) -> String {
+    let deck: Deck = opening.open().await.unwrap();
     let mut said = String::new();
     let view = deck.integration("ops").await.unwrap();
     let id: IntegrationId = view.integration.id.clone();
@@ -235,20 +239,23 @@ async fn everything(folder: &Path) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_older_version_is_brought_up_to_date_with_all_that_is_in_it() {
     let today = tempfile::tempdir().unwrap();
-    fill(today.path()).await;
+    fill(deck::opening(today.path(), "ann")).await;
+    let mut conn = connect(&today.path().join("larkdeck.db")).await;
+    run(&mut conn, LOOSE_ROWS).await;
+    conn.close().await.unwrap();
     // Looked at once, so that what opening itself writes is in both.
-    let expected = everything(today.path()).await;
+    let expected = everything(deck::opening(today.path(), "ann")).await;
     assert!(expected.contains("an encrypt key") && expected.contains("line 3") && expected.contains("王伟"));
-    for version in 1..=scripts().len() {
+    for version in 1..=scripts("sqlite").len() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::copy(today.path().join("key"), folder.path().join("key")).unwrap();
         let path = folder.path().join("larkdeck.db");
         let before = older(&path, version, &today.path().join("larkdeck.db")).await;
-        assert_eq!(everything(folder.path()).await, expected, "from version {version}");
+        assert_eq!(everything(deck::opening(folder.path(), "ann")).await, expected, "from version {version}");
 
         let mut conn = connect(&path).await;
         let found: i64 = sqlx::query("pragma user_version").fetch_one(&mut conn).await.unwrap().get(0);
-        assert_eq!(usize::try_from(found).unwrap(), scripts().len());
+        assert_eq!(usize::try_from(found).unwrap(), scripts("sqlite").len());
         for (table, (columns, rows)) in before {
             // It tells a file from its copy, and which processes live.
             if ["store_meta", "process"].contains(&table.as_str()) {

@@ -2,9 +2,18 @@
 
 use serde_json::json;
 
-use super::{error::CliError, output::Output, serve_args::ServeArgs, setup::Context};
+use super::{
+    error::CliError,
+    output::{Output, note},
+    serve_args::ServeArgs,
+    setup::Context,
+};
 use crate::{
-    core::{error::Kind, integration::IntegrationUrls, role::Right},
+    core::{
+        error::{Fault, Kind},
+        integration::IntegrationUrls,
+        role::Right,
+    },
     server::{Bound, ServeOptions, Server, TlsFiles},
     service::{IntegrationView, LiveMode},
 };
@@ -29,7 +38,11 @@ pub(super) async fn run(context: &mut Context, args: &ServeArgs) -> Result<(), C
         zone: context.setup.loaded.settings.ui.zone.tz().clone(),
     };
     context.setup.what = "gateway";
-    let deck = context.deck().await?;
+    // Whatever starts first after a reboot: the platform tries again, and a load balancer waits.
+    let cancel = context.cancel.clone();
+    let opened =
+        cancel.run_until_cancelled(bound.hold_until(context.deck_once_there(waits_for_the_store))).await;
+    let Some(deck) = opened.transpose()? else { return Ok(()) };
     if !deck.role().await?.may(Right::Keep) {
         return Err(CliError::new(
             Kind::Permission,
@@ -41,6 +54,11 @@ pub(super) async fn run(context: &mut Context, args: &ServeArgs) -> Result<(), C
     let integrations = server.integrations().await?;
     tell(&mut context.out, &server.url(), &public_url, &integrations)?;
     server.run(context.cancel.clone()).await.map_err(CliError::from)
+}
+
+fn waits_for_the_store(fault: &Fault) {
+    tracing::warn!(%fault, "the gateway waits for the store");
+    note(&format!("{fault}; /readyz says so, and the gateway begins once it answers"));
 }
 
 fn tell(

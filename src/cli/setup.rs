@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::{args::Global, error::CliError, logfile, output::Output, output::note};
 use crate::{
     config::{ConfigError, Loaded, Overrides, Paths, RoomsFollowed, Sources, load, read_secret},
-    core::{integration::Holder, retention::Retention, secret::Secret, time::SystemClock},
+    core::{error::Fault, integration::Holder, retention::Retention, secret::Secret, time::SystemClock},
     service::{Access, Deck, DeckSettings, Followed, IntegrationView, KeyOrigin, Opening},
 };
 
@@ -187,6 +187,12 @@ impl Context {
         let deck = self.setup.opening().open().await?;
         self.deck = Some(deck.clone());
         Ok(deck)
+    }
+
+    /// The same, waiting for a database that is away; `told` hears why.
+    pub(super) async fn deck_once_there(&mut self, told: impl FnMut(&Fault)) -> Result<Deck, CliError> {
+        let deck = self.setup.opening().open_once_there(told).await?;
+        Ok(self.deck.insert(deck).clone())
     }
 
     /// The integration that is meant: named here, by `--integration`, or the only one.

@@ -9,10 +9,12 @@ pub struct StoreHealth {
     pub away_since: Option<Timestamp>,
     /// Whether this process is woken by what others commit; otherwise it looks every 5 s.
     pub is_told: bool,
+    /// Whether a newer larkdeck has brought it up to date meanwhile: this process has to make way for it.
+    pub is_newer: bool,
 }
 
 impl Default for StoreHealth {
     fn default() -> Self {
-        Self { away_since: None, is_told: true }
+        Self { away_since: None, is_told: true, is_newer: false }
     }
 }

@@ -27,7 +27,12 @@ const TERMINATED: u8 = 143;
 
 /// Opens the console on the configured store and runs it until it ends. Returns the exit code.
 pub(crate) async fn run(setup: Setup) -> Result<u8, CliError> {
-    let deck = setup.opening().open().await?;
+    // Ctrl-C is still the shell's: it ends the wait.
+    let waits = |fault: &Fault| {
+        let text = format!("{fault}; the console opens once it answers, Ctrl-C ends");
+        larkdeck::cli::output::note(&text);
+    };
+    let deck = setup.opening().open_once_there(waits).await?;
     let integration = match setup.global.integration.as_deref() {
         Some(name) => Some(deck.integration(name).await?.integration.id),
         None => None,

@@ -5,7 +5,7 @@ use std::{fmt::Write as _, sync::Arc, time::Duration};
 use axum::{
     Router,
     extract::State,
-    http::{StatusCode, header},
+    http::{StatusCode, Uri, header},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -24,8 +24,24 @@ use super::{
 /// A store that takes longer than this is as good as away.
 const STORE_PATIENCE: Duration = Duration::from_secs(2);
 
+const AWAY: &str = "store: away\n";
+
 pub(super) fn routes() -> Router<Arc<Gateway>> {
     Router::new().route("/healthz", get(alive)).route("/readyz", get(ready)).route("/metrics", get(metrics))
+}
+
+/// What there is to say while the database is away from the start: alive, and not ready for anything.
+pub(super) fn without_store() -> Router {
+    Router::new().fallback(async |uri: Uri| match uri.path().rsplit('/').next() {
+        // Whatever prefix the public URL has.
+        Some("healthz") => alive().await.into_response(),
+        Some("metrics") => {
+            let mut out = String::new();
+            about_process(&mut out, false);
+            exposition(out)
+        }
+        _ => (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "5")], AWAY).into_response(),
+    })
 }
 
 /// The process runs and answers; nothing else is looked at.
@@ -37,7 +53,9 @@ async fn alive() -> &'static str {
 /// whoever holds it. Names nobody: it may be read from outside.
 async fn ready(State(gateway): State<Arc<Gateway>>) -> Response {
     let Some(views) = with_app(&gateway).await else {
-        return (StatusCode::SERVICE_UNAVAILABLE, "store: away\n").into_response();
+        let is_newer = gateway.deck.store_health().borrow().is_newer;
+        let text = if is_newer { "store: of a newer larkdeck\n" } else { AWAY };
+        return (StatusCode::SERVICE_UNAVAILABLE, text).into_response();
     };
     let receiving = views.iter().filter(|view| receives(view)).count();
     let text = format!("store: ok\nreceiving: {receiving} of {}\n", views.len());
@@ -59,15 +77,23 @@ fn receives(view: &IntegrationView) -> bool {
 async fn metrics(State(gateway): State<Arc<Gateway>>) -> Response {
     let mut out = String::with_capacity(8 * 1024);
     gateway.metrics.write(&mut out);
-    head(&mut out, "larkdeck_build_info", "gauge", "The version that runs.");
-    line(&mut out, "larkdeck_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
-    head(&mut out, "larkdeck_store_up", "gauge", "Whether the store answers.");
     let views = with_app(&gateway).await;
-    line(&mut out, "larkdeck_store_up", &[], u64::from(views.is_some()));
+    about_process(&mut out, views.is_some());
     if let Some(views) = views {
         write_integrations(&gateway, &views, &mut out).await;
     }
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], out).into_response()
+    exposition(out)
+}
+
+fn about_process(out: &mut String, has_store: bool) {
+    head(out, "larkdeck_build_info", "gauge", "The version that runs.");
+    line(out, "larkdeck_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
+    head(out, "larkdeck_store_up", "gauge", "Whether the store answers.");
+    line(out, "larkdeck_store_up", &[], u64::from(has_store));
+}
+
+fn exposition(text: String) -> Response {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }
 
 async fn write_integrations(gateway: &Gateway, views: &[IntegrationView], out: &mut String) {

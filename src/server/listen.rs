@@ -56,7 +56,7 @@ pub(super) struct Service {
 
 /// Accepts until `stop`. Connections under way then finish their request and close; `connections` tells when.
 pub(super) async fn accept(
-    listener: TcpListener,
+    listener: &TcpListener,
     service: Service,
     connections: &TaskTracker,
     stop: CancellationToken,

@@ -78,6 +78,22 @@ impl Bound {
         taken.map_err(|error| cannot_listen(address, &error))
     }
 
+    /// Answers that there is no store yet, until `ready` is.
+    pub async fn hold_until<T>(&self, ready: impl Future<Output = T>) -> T {
+        let stop = CancellationToken::new();
+        let _stopped = stop.clone().drop_guard();
+        let service = listen::Service {
+            router: health::without_store(),
+            trust_forwarded: false,
+            tls: self.tls.clone(),
+        };
+        let connections = TaskTracker::new();
+        tokio::select! {
+            ready = ready => ready,
+            () = listen::accept(&self.listener, service, &connections, stop) => std::future::pending().await,
+        }
+    }
+
     /// What this gateway is reached by on its own host.
     pub fn url(&self) -> String {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
@@ -125,7 +141,7 @@ impl Server {
             trust_forwarded: self.options.trust_forwarded,
             tls: self.bound.tls,
         };
-        listen::accept(self.bound.listener, service, &connections, stop).await;
+        listen::accept(&self.bound.listener, service, &connections, stop).await;
         let work = &self.gateway.work;
         let drained = async {
             connections.close();

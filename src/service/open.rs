@@ -21,11 +21,14 @@ use crate::{
     feishu::Network,
     ledger::MonthRules,
     store::{
-        Seen, Store, StoreOptions, StoreUrl,
+        Seen, Store, StoreError, StoreOptions, StoreUrl,
         key::{KeyInfo, KeyRing, KeySource},
         permit,
     },
 };
+
+/// Between two looks at a database that is away: doubled each time, up to the second.
+const AWAY_PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(2));
 
 /// How often a process says which keys it has.
 const REPORT_EVERY: Duration = Duration::from_secs(60);
@@ -110,13 +113,47 @@ impl Opening {
     /// # Errors
     /// Those of the store, its key ring, the ledger and the proxy settings.
     pub async fn open(self) -> Result<Deck, Fault> {
-        let url = self.store_url.parse::<StoreUrl>().told()?.with_password(self.store_password);
-        let keys = KeyRing::load(self.key.source(), Some(&url)).told()?;
+        let url = self.url(&self.store_url)?;
+        let store = self.store(&url).await.told()?;
+        self.with_store(store, url).await
+    }
+
+    /// The same, but a database that is away is waited for: it may start after us, as after a reboot. `told` hears
+    /// why, once for each reason.
+    ///
+    /// # Errors
+    /// As [`Self::open`], but for that one.
+    pub async fn open_once_there(self, mut told: impl FnMut(&Fault)) -> Result<Deck, Fault> {
+        let url = self.url(&self.store_url)?;
+        let (mut pause, last) = AWAY_PAUSES;
+        let mut said = None;
+        let store = loop {
+            match self.store(&url).await {
+                Err(error) if error.is_away() => {
+                    let fault = Fault::of(&error);
+                    if said.as_ref() != Some(&fault.message) {
+                        told(&fault);
+                        said = Some(fault.message);
+                    }
+                }
+                done => break done.told()?,
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(last);
+        };
+        self.with_store(store, url).await
+    }
+
+    async fn store(&self, url: &StoreUrl) -> Result<Store, StoreError> {
+        let keys = KeyRing::load(self.key.clone().source(), Some(url))?;
         // A store is made where changes are allowed; a read-only session wants one that is there.
         let create = self.access == Access::Write;
         let name = self.settings.name.clone();
         let options = StoreOptions { url: url.clone(), create, me: self.me.clone(), name };
-        let store = Store::open(options, keys, self.clock.clone()).await.told()?;
+        Store::open(options, keys, self.clock.clone()).await
+    }
+
+    async fn with_store(self, store: Store, url: StoreUrl) -> Result<Deck, Fault> {
         let ((), rows) = tokio::join!(store.warm_up(), permit::open(&url, &self.me));
         let rows = rows.told()?;
         let me = store.me().clone();

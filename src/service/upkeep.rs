@@ -85,7 +85,8 @@ fn copied(table: &CopiedTable) -> CopyView {
 }
 
 impl Opening {
-    fn url(&self, text: &str) -> Answer<StoreUrl> {
+    /// A store's URL, with the password where it has none.
+    pub(super) fn url(&self, text: &str) -> Answer<StoreUrl> {
         Ok(text.parse::<StoreUrl>().told()?.with_password(self.store_password.clone()))
     }
 

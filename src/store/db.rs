@@ -6,7 +6,7 @@ use std::{
     ops::{Deref, DerefMut},
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -22,6 +22,7 @@ use super::{
     sqlite::{self, Role},
 };
 use crate::core::{
+    health::StoreHealth,
     ids::{ChatId, IntegrationId, Seq},
     integration::Holder,
     message::Via,
@@ -49,6 +50,10 @@ pub(super) struct Db {
     writer: Arc<AsyncMutex<Option<Conn>>>,
     idle_readers: Arc<Mutex<Vec<Conn>>>,
     reading: Arc<Semaphore>,
+    /// The version that a newer program has given the schema since the store was opened.
+    outgrown: OnceLock<i64>,
+    /// How the store is reached.
+    pub(super) health: watch::Sender<StoreHealth>,
     /// Cancelled once the store is closed.
     pub(super) closed: CancellationToken,
     /// The last event of each integration that was noted.
@@ -98,16 +103,18 @@ impl Texts {
 }
 
 impl Db {
-    /// Opens the store; makes it where there is none and `create` says so.
+    /// Opens the store for `identity`; makes it where there is none and `create` says so.
     pub(super) async fn open(
         url: &StoreUrl,
         create: bool,
+        identity: &str,
         me: Holder,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StoreError> {
+        let health = watch::Sender::default();
         let (home, conn, seq) = match url {
-            StoreUrl::Sqlite(path) => Self::open_file(path, create, clock.now()).await?,
-            StoreUrl::Postgres(url) => Self::open_database(url, create, &me, &clock).await?,
+            StoreUrl::Sqlite(path) => Self::open_file(path, create, identity, clock.now()).await?,
+            StoreUrl::Postgres(url) => Self::open_database(url, create, &me, &clock, health.clone()).await?,
         };
         Ok(Self {
             noted: Mutex::default(),
@@ -122,11 +129,18 @@ impl Db {
             writer: Arc::new(AsyncMutex::new(Some(conn))),
             idle_readers: Arc::default(),
             reading: Arc::new(Semaphore::new(READERS)),
+            outgrown: OnceLock::new(),
+            health,
             closed: CancellationToken::new(),
         })
     }
 
-    async fn open_file(path: &Path, create: bool, now: Timestamp) -> Result<(Home, Conn, Seq), StoreError> {
+    async fn open_file(
+        path: &Path,
+        create: bool,
+        identity: &str,
+        now: Timestamp,
+    ) -> Result<(Home, Conn, Seq), StoreError> {
         let place: Arc<str> = path.display().to_string().into();
         if create {
             sqlite::make_file(path)?;
@@ -134,7 +148,7 @@ impl Db {
             return Err(StoreError::Missing { place: place.to_string() });
         }
         let mut conn = sqlite::connect(path, &place, Role::Writer).await?;
-        let seq = super::schema::bring_up_to_date(&mut conn, path, create, now).await?;
+        let seq = super::schema::bring_up_to_date(&mut conn, path, create, identity, now).await?;
         Ok((Home::Sqlite { path: path.to_owned(), bell: Bell::new(path) }, conn, seq))
     }
 
@@ -143,8 +157,9 @@ impl Db {
         create: bool,
         me: &Holder,
         clock: &Arc<dyn Clock>,
+        health: watch::Sender<StoreHealth>,
     ) -> Result<(Home, Conn, Seq), StoreError> {
-        let home = Arc::new(PgHome::new(url, me, Arc::clone(clock))?);
+        let home = Arc::new(PgHome::new(url, me, Arc::clone(clock))?.with_health(health));
         let mut conn = postgres_conn(&home, url.to_string().into());
         let seq = postgres::bring_up_to_date(&mut conn, &home, create, clock.now()).await?;
         Ok((Home::Postgres(home), conn, seq))
@@ -181,10 +196,15 @@ impl Db {
         clock: Arc<dyn Clock>,
     ) -> Result<i64, StoreError> {
         match url {
-            StoreUrl::Sqlite(_) => {
-                let found = Self::version_at(url, &me, &clock).await?;
-                Self::open(url, true, me, clock).await?.close().await;
-                Ok(found)
+            StoreUrl::Sqlite(path) => {
+                sqlite::make_file(path)?;
+                let place = path.display().to_string().into();
+                let mut conn = sqlite::connect(path, &place, Role::Writer).await?;
+                let found = super::schema::migrate(&mut conn, path, clock.now()).await;
+                if let Engine::Sqlite(conn) = conn.engine {
+                    sqlite::close(conn).await;
+                }
+                found
             }
             StoreUrl::Postgres(url) => {
                 let home = Arc::new(PgHome::new(url, &me, Arc::clone(&clock))?);
@@ -226,8 +246,27 @@ impl Db {
         }
     }
 
+    /// A newer program has brought the schema to that version: nothing here knows any more what a row means.
+    pub(super) fn is_outgrown(&self, version: i64) {
+        if self.outgrown.set(version).is_ok() {
+            tracing::error!(
+                version,
+                "a newer larkdeck has brought the store up to date: this process has to end"
+            );
+            self.health.send_modify(|health| health.is_newer = true);
+        }
+    }
+
+    fn must_be_known(&self) -> Result<(), StoreError> {
+        match self.outgrown.get() {
+            None => Ok(()),
+            Some(found) => Err(super::schema::newer(self.place.to_string(), *found)),
+        }
+    }
+
     /// A connection that reads; `doing` completes "cannot …".
     pub(super) async fn read(&self, doing: &'static str) -> Result<ReadConn, StoreError> {
+        self.must_be_known()?;
         let permit = Arc::clone(&self.reading).acquire_owned().await.map_err(|_| StoreError::Closed)?;
         let idle = self.idle_readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut conn = match idle {
@@ -243,6 +282,7 @@ impl Db {
         if self.reading.is_closed() {
             return Err(StoreError::Closed);
         }
+        self.must_be_known()?;
         let mut slot = Arc::clone(&self.writer).lock_owned().await;
         let conn = match slot.as_mut() {
             Some(conn) => conn,

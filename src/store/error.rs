@@ -274,7 +274,12 @@ impl StoreError {
     /// Whether the same may go well later without anybody doing anything here.
     pub(crate) const fn is_passing(&self) -> bool {
         // A certificate that expired while we run is renewed at the database.
-        matches!(self, Self::Away { .. } | Self::Unsure { .. } | Self::Insecure { .. })
+        self.is_away() || matches!(self, Self::Insecure { .. })
+    }
+
+    /// Whether it is the database that does not answer.
+    pub(crate) const fn is_away(&self) -> bool {
+        matches!(self, Self::Away { .. } | Self::Unsure { .. })
     }
 
     /// A stored value that cannot be read.

@@ -193,7 +193,7 @@ impl Store {
             Some(user) => Holder { user, ..options.me },
             None => options.me,
         };
-        let db = Arc::new(Db::open(&options.url, options.create, me, clock).await?);
+        let db = Arc::new(Db::open(&options.url, options.create, &identity, me, clock).await?);
         let identity = match options.url {
             StoreUrl::Sqlite(_) => identity,
             // There the login is who one is.

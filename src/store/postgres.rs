@@ -32,6 +32,7 @@ pub(super) use self::{
 };
 use super::{
     StoreError,
+    schema::newest,
     sql::{Query, Text, Type, Value},
 };
 use crate::core::{ids::Seq, time::Timestamp};
@@ -156,7 +157,8 @@ impl PgConn {
         self.call(Call::Script(script), patience).await
     }
 
-    /// Begins a transaction as the store's one writer; the database's clock as it asked for that.
+    /// Begins a transaction as the store's one writer, unless a newer program has changed the schema meanwhile; the
+    /// database's clock as it asked for that.
     pub(super) async fn begin(&mut self) -> PgResult<Timestamp> {
         let was_open = self.conn.is_some();
         self.be_connected().await?;
@@ -170,9 +172,18 @@ impl PgConn {
         };
         match begun {
             Ok(answer) => {
-                let row = answer.rows.first().ok_or(sqlx::Error::RowNotFound)?;
-                self.inside = Inside::Transaction(int(row, 1)?.unwrap_or_default());
-                Ok(Timestamp::from_ms(int(row, 0)?.unwrap_or_default()))
+                let number = |row: Option<&PgRow>, column| {
+                    Ok::<_, sqlx::Error>(
+                        int(row.ok_or(sqlx::Error::RowNotFound)?, column)?.unwrap_or_default(),
+                    )
+                };
+                self.inside = Inside::Transaction(number(answer.rows.first(), 1)?);
+                let version = number(answer.rows.get(1), 0)?;
+                if version > newest() {
+                    self.rollback().await;
+                    return Err(explain::outgrown(version));
+                }
+                Ok(Timestamp::from_ms(number(answer.rows.first(), 0)?))
             }
             Err(error) => {
                 // Refused in the middle, the transaction stays open.

@@ -65,6 +65,13 @@ async fn load(conn: &mut Conn) -> Result<Vec<Assignment>, StoreError> {
         .collect()
 }
 
+/// The role of `identity` in a store that may be too old to have any.
+pub(super) async fn role_in(conn: &mut Conn, identity: &str) -> Result<Role, StoreError> {
+    let text = "select count(*) from sqlite_master where type = 'table' and name = 'role'";
+    let rows = if q(text).must(conn).await?.int(0)? > 0 { load(conn).await? } else { Vec::new() };
+    Ok(Assignment::role_of(&rows, identity))
+}
+
 /// Everybody who follows sees that a role has changed.
 async fn tell(tx: &mut Tx<'_>) -> Result<(), StoreError> {
     // What older programs that are connected know of: they look at the integrations again, and no more.

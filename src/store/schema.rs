@@ -4,36 +4,44 @@ use std::path::Path;
 
 use super::{
     StoreError,
+    role::role_in,
     sql::{Conn, q},
     sqlite::{self, MIGRATIONS},
 };
-use crate::core::{ids::Seq, time::Timestamp};
+use crate::core::{ids::Seq, role::Role, time::Timestamp};
 
 /// Marks a SQLite file as a store of larkdeck: "lark".
 const APPLICATION: i64 = 0x6c61_726b;
 
 /// The newest version that this program knows.
-fn newest() -> i64 {
+pub(super) fn newest() -> i64 {
     i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
 }
 
-/// Brings the schema up to date where the process may change anything, and returns the head of the feed.
+/// A newer program's store.
+pub(super) fn newer(place: String, found: i64) -> StoreError {
+    StoreError::Newer { place, found, known: newest() }
+}
+
+/// Brings the schema up to date where the process may change anything, and returns the head of the feed. A viewer
+/// named by `identity` may not.
 pub(super) async fn bring_up_to_date(
     conn: &mut Conn,
     path: &Path,
     create: bool,
+    identity: &str,
     now: Timestamp,
 ) -> Result<Seq, StoreError> {
     let found = version(conn).await?;
     if found < newest() {
-        if !create {
+        let may = create && (found == 0 || role_in(conn, identity).await? != Role::Viewer);
+        if !may {
             let place = conn.place.to_string();
             return Err(match found {
                 0 => StoreError::Missing { place },
                 _ => StoreError::Older { place, found, known: newest() },
             });
         }
-        sqlite::use_wal(conn).await?;
         migrate(conn, path, now).await?;
     }
     let row = q("select seq, file_id from store_meta where id = 1").must(conn).await?;
@@ -61,17 +69,23 @@ pub(super) async fn version(conn: &mut Conn) -> Result<i64, StoreError> {
         return Err(StoreError::Corrupt { place: conn.place.to_string(), reason });
     }
     if found > newest() {
-        return Err(StoreError::Newer { place: conn.place.to_string(), found, known: newest() });
+        return Err(newer(conn.place.to_string(), found));
     }
     Ok(found)
 }
 
-async fn migrate(conn: &mut Conn, path: &Path, now: Timestamp) -> Result<(), StoreError> {
+/// Makes the store, or brings it up to date; the version that it had. Of several at once one does.
+pub(super) async fn migrate(conn: &mut Conn, path: &Path, now: Timestamp) -> Result<i64, StoreError> {
     conn.doing = "bring the store's schema up to date";
+    let found = version(conn).await?;
+    if found == newest() {
+        return Ok(found);
+    }
+    sqlite::use_wal(conn).await?;
     q("begin immediate").run(conn).await?;
     let done = migrate_inside(conn, path, now).await;
     match done {
-        Ok(()) => q("commit").run(conn).await.map(drop),
+        Ok(found) => q("commit").run(conn).await.map(|_| found),
         Err(error) => {
             // The first error is the one that counts.
             let _ = q("rollback").run(conn).await;
@@ -80,7 +94,7 @@ async fn migrate(conn: &mut Conn, path: &Path, now: Timestamp) -> Result<(), Sto
     }
 }
 
-async fn migrate_inside(conn: &mut Conn, path: &Path, now: Timestamp) -> Result<(), StoreError> {
+async fn migrate_inside(conn: &mut Conn, path: &Path, now: Timestamp) -> Result<i64, StoreError> {
     // Another process may have done it while this one waited for the lock.
     let found = version(conn).await?;
     for (at, script) in (0i64..).zip(MIGRATIONS) {
@@ -97,5 +111,5 @@ async fn migrate_inside(conn: &mut Conn, path: &Path, now: Timestamp) -> Result<
         .run(conn)
         .await?;
     }
-    sqlite::set_version(conn, APPLICATION, newest()).await
+    sqlite::set_version(conn, APPLICATION, newest()).await.map(|()| found)
 }

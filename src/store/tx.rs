@@ -86,7 +86,11 @@ impl<'a> Tx<'a> {
             }
             Engine::Postgres(conn) => {
                 let begun = Box::pin(conn.begin()).await;
-                Some(begun.map_err(|error| postgres::explain(error, doing, place))?)
+                let begun = begun.map_err(|error| postgres::explain(error, doing, place));
+                if let Err(StoreError::Newer { found, .. }) = &begun {
+                    db.is_outgrown(*found);
+                }
+                Some(begun?)
             }
         };
         Ok(tx)

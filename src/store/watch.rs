@@ -20,7 +20,8 @@ use super::{
     StoreError, View,
     db::{Db, Home, bell_path},
     postgres,
-    sql::q,
+    schema::newest,
+    sql::{Dialect, q},
 };
 use crate::core::{health::StoreHealth, ids::Seq};
 
@@ -145,13 +146,24 @@ async fn follow(db: Arc<Db>, mut ear: Option<Ear>) {
     }
 }
 
-/// Looks at the number, and tells this process when it has grown.
+/// Looks at the number, and tells this process when it has grown; or that the store has outgrown it.
 pub(super) async fn look(db: &Db) {
     let Ok(mut read) = db.read("follow the feed").await else { return };
+    let text = match db.dialect() {
+        Dialect::Sqlite => {
+            "select seq, (select user_version from pragma_user_version) from store_meta where id = 1"
+        }
+        Dialect::Postgres => {
+            "select seq, (select max(version) from larkdeck_schema) from store_meta where id = 1"
+        }
+    };
     // A store that is away for a moment is looked at again at the next sign of it.
-    if let Ok(row) = q("select seq from store_meta where id = 1").must(&mut read).await
-        && let Ok(seq) = row.int(0)
+    if let Ok(row) = q(text).must(&mut read).await
+        && let (Ok(seq), Ok(version)) = (row.int(0), row.int(1))
     {
+        if version > newest() {
+            return db.is_outgrown(version);
+        }
         db.announce(Seq(seq));
     }
 }
@@ -165,9 +177,6 @@ impl View {
 
     /// How the store is reached.
     pub fn health(&self) -> watch::Receiver<StoreHealth> {
-        match &self.0.db.home {
-            Home::Sqlite { .. } => watch::Sender::new(StoreHealth::default()).subscribe(),
-            Home::Postgres(home) => home.health(),
-        }
+        self.db().health.subscribe()
     }
 }

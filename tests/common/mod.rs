@@ -115,6 +115,16 @@ impl Home {
         finish(self.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
     }
 
+    /// The same command in several processes at the same instant.
+    pub fn run_at_once(&self, args: &[&str], processes: usize) -> Vec<Ran> {
+        let mut commands: Vec<Command> = (0..processes).map(|_| self.command(args)).collect();
+        let children: Vec<Child> = commands
+            .iter_mut()
+            .map(|command| command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+            .collect();
+        children.into_iter().map(finish).collect()
+    }
+
     pub fn run_with(&self, args: &[&str], environment: &[(&str, &str)]) -> Ran {
         let mut command = self.command(args);
         command.envs(environment.iter().copied());

@@ -75,6 +75,8 @@ pub enum LiveLine {
         /// `HH:MM`, with the date where it is not today.
         since: String,
     },
+    /// A newer larkdeck has brought the store up to date: this one has to make way.
+    StoreNewer,
     /// Nobody is connected: what is shown is as of then.
     Cached {
         /// `HH:MM`, with the date where it is not today.
@@ -184,6 +186,9 @@ impl Model {
     }
 
     fn live_line(&self) -> LiveLine {
+        if self.store.is_newer {
+            return LiveLine::StoreNewer;
+        }
         if let Some(since) = self.store.away_since {
             return LiveLine::StoreAway { since: self.short_time(since) };
         }

@@ -972,11 +972,13 @@ proptest! {
 fn a_store_that_is_away_is_told_in_the_header_and_nothing_is_live_then() {
     use crate::{app::model::LiveLine, core::health::StoreHealth};
     let mut desk = Desk::ready(Access::Write);
-    desk.event(Event::StoreReached(StoreHealth { away_since: Some(at(0)), is_told: true }));
+    desk.event(Event::StoreReached(StoreHealth { away_since: Some(at(0)), ..Default::default() }));
     assert!(matches!(desk.model.header().live, LiveLine::StoreAway { .. }));
-    desk.event(Event::StoreReached(StoreHealth { away_since: None, is_told: false }));
+    desk.event(Event::StoreReached(StoreHealth { is_told: false, ..Default::default() }));
     let header = desk.model.header();
     assert!(!matches!(header.live, LiveLine::StoreAway { .. }) && header.is_told_late);
     desk.event(Event::StoreReached(StoreHealth::default()));
     assert!(!desk.model.header().is_told_late);
+    desk.event(Event::StoreReached(StoreHealth { is_newer: true, ..Default::default() }));
+    assert_eq!(desk.model.header().live, LiveLine::StoreNewer);
 }

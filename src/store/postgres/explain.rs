@@ -7,7 +7,10 @@ use sqlx::{
     postgres::{PgDatabaseError, PgSeverity},
 };
 
-use super::{super::StoreError, tls};
+use super::{
+    super::{StoreError, schema::newer},
+    tls,
+};
 
 /// Whether the connection is of no use any more.
 pub(super) fn is_broken(error: &sqlx::Error) -> bool {
@@ -23,6 +26,16 @@ pub(super) fn is_broken(error: &sqlx::Error) -> bool {
 /// A connection that broke without the database saying so.
 pub(super) fn broken(reason: impl Into<String>) -> sqlx::Error {
     sqlx::Error::Io(io::Error::new(io::ErrorKind::BrokenPipe, reason.into()))
+}
+
+/// The schema is of a newer program by now.
+#[derive(Debug, thiserror::Error)]
+#[error("the schema has version {0} by now")]
+struct Outgrown(i64);
+
+/// The error of a statement that was not asked, since the schema has that version by now.
+pub(super) fn outgrown(version: i64) -> sqlx::Error {
+    sqlx::Error::Configuration(Box::new(Outgrown(version)))
 }
 
 /// Whether statements that were prepared are gone, or are another's: a pooler gives each transaction another
@@ -57,6 +70,11 @@ fn class(error: &sqlx::Error) -> &'static str {
 /// Says what an error of the engine means for the person who reads it.
 pub(in super::super) fn explain(error: sqlx::Error, doing: &'static str, place: &str) -> StoreError {
     let place = place.to_owned();
+    if let sqlx::Error::Configuration(cause) = &error
+        && let Some(Outgrown(found)) = cause.downcast_ref()
+    {
+        return newer(place, *found);
+    }
     if let Some(tls::Insecure { reason, hint }) = tls::trouble(&error) {
         return StoreError::Insecure { place, reason, hint };
     }

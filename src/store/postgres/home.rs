@@ -70,7 +70,11 @@ impl PgHome {
         let name = format!("larkdeck {me} {}", me.pid);
         let options = url.connect_options()?.application_name(&name);
         let begin = "begin isolation level read committed read write";
-        let lock = format!("{NOW}, txid_current()::text from store_meta where id = 1 for update");
+        // The version once the lock is there: a statement of its own sees what was committed until then.
+        let lock = format!(
+            "{NOW}, txid_current()::text from store_meta where id = 1 for update;
+            select max(version)::text from larkdeck_schema"
+        );
         let limits = LIMITS.iter().take(3).map(|(name, value)| format!("set local {name} = '{value}'"));
         let limits = limits.collect::<Vec<_>>().join("; ");
         Ok(Self {
@@ -87,14 +91,14 @@ impl PgHome {
         })
     }
 
+    /// The same, telling how the database is reached by `health`.
+    pub(in super::super) fn with_health(self, health: watch::Sender<StoreHealth>) -> Self {
+        Self { health, ..self }
+    }
+
     /// A connection that is made once it is needed.
     pub(in super::super) fn connection(self: &Arc<Self>) -> PgConn {
         PgConn::new(Arc::clone(self))
-    }
-
-    /// How the database is reached.
-    pub(in super::super) fn health(&self) -> watch::Receiver<StoreHealth> {
-        self.health.subscribe()
     }
 
     pub(super) fn is_pooled(&self) -> bool {

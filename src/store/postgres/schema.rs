@@ -13,6 +13,7 @@ use crate::{
     core::{ids::Seq, time::Timestamp},
     store::{
         StoreError,
+        schema::{newer, newest},
         sql::{Conn, Engine, q},
     },
 };
@@ -37,10 +38,6 @@ const BEGIN: &str = "begin isolation level read committed read write;
     set local statement_timeout = 0; set local lock_timeout = '60s';
     set local idle_in_transaction_session_timeout = '60s';
     select pg_advisory_xact_lock(hashtextextended('larkdeck ' || current_schema(), 0))::text";
-
-fn newest() -> i64 {
-    i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
-}
 
 /// What the search path holds.
 enum Found {
@@ -110,7 +107,7 @@ async fn look(conn: &mut Conn) -> Result<Found, StoreError> {
     }
     let version = q("select max(version) from larkdeck_schema").must(conn).await?.int(0)?;
     if version > newest() {
-        return Err(StoreError::Newer { place, found: version, known: newest() });
+        return Err(newer(place, version));
     }
     Ok(Found::Store { version, schema })
 }
@@ -146,6 +143,10 @@ async fn migrate_inside(conn: &mut Conn, now: Timestamp) -> Result<i64, StoreErr
         Found::Nothing => 0,
         Found::Store { version, .. } => version,
     };
+    if found > 0 && found < newest() {
+        // Nobody writes meanwhile; whoever wants to sees the new version once he has the lock.
+        script(conn, "select from store_meta where id = 1 for update").await?;
+    }
     for (version, migration) in (1i64..).zip(MIGRATIONS) {
         if version > found {
             script(conn, migration).await?;

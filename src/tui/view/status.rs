@@ -29,6 +29,8 @@ const REFUSED_IN: Phrase = phrase("✗ refused, again in {} s", "✗ 被拒绝�
 const CACHED: Phrase = phrase("○ not live", "○ 未连接");
 const CACHED_SINCE: Phrase = phrase("○ not live, as of {}", "○ 未连接，数据截至 {}");
 const STORE_AWAY: Phrase = phrase("✗ store away since {}, retrying", "✗ 存储自 {} 起无响应，正在重试");
+const STORE_NEWER: Phrase =
+    phrase("✗ the store is a newer larkdeck's: restart", "✗ 存储已由新版 larkdeck 升级：请重启");
 const TOLD_LATE: Phrase = phrase("store asked every 5 s", "每 5 秒查询存储");
 const EVENT_AGO: Phrase = phrase("event {} ago", "{}前收到事件");
 const WEBHOOK_AGO: Phrase = phrase("webhook event {} ago", "{}前收到 webhook 事件");
@@ -139,6 +141,7 @@ fn live(scene: &Scene<'_>, header: &Header) -> Vec<Piece<'static>> {
         LiveLine::StoreAway { since } => {
             pieces.push(piece(0, scene.fill(STORE_AWAY, &[since]), scene.s(Role::Error)));
         }
+        LiveLine::StoreNewer => pieces.push(piece(0, scene.t(STORE_NEWER), scene.s(Role::Error))),
         LiveLine::Cached { since } => {
             let words = since
                 .as_ref()
@@ -355,7 +358,7 @@ pub(super) fn line(scene: &mut Scene<'_>, canvas: &mut Canvas<'_>) {
     let (sign, role) = match header.live {
         LiveLine::Live { .. } => ("●", Role::Ok),
         LiveLine::Connecting | LiveLine::Reconnecting { .. } => ("↻", Role::Warn),
-        LiveLine::Refused { .. } | LiveLine::StoreAway { .. } => ("✗", Role::Error),
+        LiveLine::Refused { .. } | LiveLine::StoreAway { .. } | LiveLine::StoreNewer => ("✗", Role::Error),
         LiveLine::Webhook => ("○", Role::Text),
         LiveLine::Unknown | LiveLine::Cached { .. } => ("○", Role::Warn),
     };
