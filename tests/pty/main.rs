@@ -9,8 +9,11 @@
 )]
 #![allow(unreachable_pub, reason = "its modules are its own")]
 
+mod away;
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../common/postgres.rs"]
+mod postgres;
 mod terminal;
 mod walk;
 
