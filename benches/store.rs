@@ -263,6 +263,7 @@ async fn roster(store: &Store, other: &Store, integration: &IntegrationId) -> Re
         email: Some(format!("member.{number}@example.com")),
         phone: Some(format!("+86138{number:08}")),
         team: Some("sre".to_owned()),
+        licence: None,
     });
     let began = Instant::now();
     let imported = store.import_members(rows.collect()).await?;

@@ -170,8 +170,8 @@ pub enum Command {
     Log(LogArgs),
     /// Say what would happen if a member pressed a button of a card, and do nothing
     ///
-    /// The same code judges real presses, by long connection and by webhook: is the account linked, is the room
-    /// still there, may larkdeck act. Prints the verdict and what the member would read.
+    /// The same code judges real presses, by long connection and by webhook: is the account linked, is the member
+    /// licensed (as far as the roster tells), is the room still there, may larkdeck act. Prints the verdict and what the member would read.
     Press(super::serve_args::PressArgs),
     /// Run the gateway: no screen, the three URLs of every integration, the live connections
     ///
@@ -315,8 +315,8 @@ pub struct IntegrationEdit {
 pub enum MemberCommand {
     /// Add and update members from a CSV file
     ///
-    /// The file has a header row with the columns name, email and phone, and optionally team and id, in any
-    /// order. A row with the id or the email of a member that exists updates it. A row needs a name; one without
+    /// The file has a header row with the columns name, email and phone, and optionally team, licence (fixed,
+    /// temporary, none; empty: not known) and id, in any order. A row with the id or the email of a member that exists updates it. A row needs a name; one without
     /// email and phone is kept, and cannot be linked. A bad phone beside a good email is a warning. The same id
     /// or email twice in a file rejects the later row. Exit code 7 when rows were rejected.
     #[command(after_long_help = IMPORT_EXAMPLES)]
@@ -388,6 +388,9 @@ pub struct MemberFields {
     /// Team
     #[arg(long, value_name = "TEAM")]
     pub team: Option<String>,
+    /// Licence at the console: fixed, temporary or none
+    #[arg(long, value_name = "LICENCE")]
+    pub licence: Option<String>,
 }
 
 /// `larkdeck link`.

@@ -16,7 +16,7 @@ use crate::{
         error::Kind,
         ids::IntegrationId,
         lang::Lang,
-        member::{Filter, Member, Reason},
+        member::{Filter, Licence, Member, Reason},
     },
     service::{Deck, ImportReport, LineNote, MemberDraft, MemberEdit, MemberQuery},
 };
@@ -162,7 +162,7 @@ impl<'a> Rows<'a> {
         if args.csv {
             return Self::Csv(out, false);
         }
-        let columns = ["NAME", "EMAIL", "PHONE", "TEAM", "STATUS", "WHY NOT LINKED"];
+        let columns = ["NAME", "EMAIL", "PHONE", "TEAM", "LICENCE", "STATUS", "WHY NOT LINKED"];
         Self::Table(out, Table::new(columns.map(|name| (name, Align::Left))))
     }
 
@@ -185,6 +185,7 @@ impl<'a> Rows<'a> {
                     &text(&member.email),
                     &text(&member.phone),
                     &text(&member.team),
+                    licence(member),
                     status(member),
                     reason,
                 ])
@@ -195,6 +196,7 @@ impl<'a> Rows<'a> {
                     member.email.as_deref().unwrap_or_default(),
                     member.phone.as_deref().unwrap_or_default(),
                     member.team.as_deref().unwrap_or_default(),
+                    licence(member),
                     status(member),
                     reason_of(member).map(|reason| reason.text().get(lang)).unwrap_or_default(),
                 ]);
@@ -214,10 +216,15 @@ impl<'a> Rows<'a> {
     }
 }
 
-const CSV_HEADER: &[&str] = &["id", "name", "email", "phone", "team", "status", "reason"];
+const CSV_HEADER: &[&str] = &["id", "name", "email", "phone", "team", "licence", "status", "reason"];
 
 const fn status(member: &Member) -> &'static str {
     if member.link.is_some() { "linked" } else { "unlinked" }
+}
+
+/// Empty where it is not known.
+fn licence(member: &Member) -> &'static str {
+    member.licence.map(Licence::as_str).unwrap_or_default()
 }
 
 /// Why a member is not linked; nobody having tried is a reason too.
@@ -237,6 +244,7 @@ pub(super) fn member_json(out: &Output, member: &Member, lang: Lang) -> Value {
         "email": member.email,
         "phone": member.phone,
         "team": member.team,
+        "licence": member.licence,
         "status": status(member),
         "open_id": link.map(|link| &link.open_id),
         "linked_at": out.time_json(link.map(|link| link.linked_at)),
@@ -272,8 +280,14 @@ async fn add(context: &mut Context, args: MemberFields) -> Result<(), CliError> 
 /// What MEMBER means for a member that does not exist yet: the name, unless `--name` says that; then it is
 /// the email or the id.
 fn draft_of(args: MemberFields) -> Result<MemberDraft, CliError> {
-    let mut draft =
-        MemberDraft { id: None, name: String::new(), email: args.email, phone: args.phone, team: args.team };
+    let mut draft = MemberDraft {
+        id: None,
+        name: String::new(),
+        email: args.email,
+        phone: args.phone,
+        team: args.team,
+        licence: args.licence,
+    };
     match args.name {
         None if args.member.contains('@') => {
             return Err(CliError::new(Kind::Usage, "the new member needs a name: --name NAME"));
@@ -294,10 +308,16 @@ fn draft_of(args: MemberFields) -> Result<MemberDraft, CliError> {
 }
 
 async fn edit(context: &mut Context, args: MemberFields) -> Result<(), CliError> {
-    let edit = MemberEdit { name: args.name, email: args.email, phone: args.phone, team: args.team };
+    let edit = MemberEdit {
+        name: args.name,
+        email: args.email,
+        phone: args.phone,
+        team: args.team,
+        licence: args.licence,
+    };
     if edit == MemberEdit::default() {
         return Err(CliError::new(Kind::Usage, "nothing to change was named")
-            .hint("Give --name, --email, --phone or --team; an empty text takes a value away."));
+            .hint("Give --name, --email, --phone, --team or --licence; an empty text takes a value away."));
     }
     let deck = context.deck().await?;
     let id = deck.resolve_member(&args.member).await?;
@@ -334,6 +354,7 @@ mod tests {
             email: email.map(str::to_owned),
             phone: None,
             team: None,
+            licence: None,
         }
     }
 

@@ -1,10 +1,12 @@
 //! Team members and whether they are linked to an account of the platform.
 
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
 
 use super::{
     ids::{MemberId, OpenId},
-    lang::{Phrase, phrase},
+    lang::{Lang, Phrase, phrase},
     time::Timestamp,
 };
 
@@ -21,12 +23,61 @@ pub struct Member {
     pub phone: Option<String>,
     /// Team.
     pub team: Option<String>,
+    /// The licence, where the source of the roster tells.
+    pub licence: Option<Licence>,
     /// The linked account.
     pub link: Option<Link>,
     /// Why there is no link, as far as it is known.
     pub reason: Option<Reason>,
     /// When the platform was last asked about this member.
     pub looked_up_at: Option<Timestamp>,
+}
+
+/// A member's licence at the console (D11): it takes one to view and handle incidents, not to be told of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Licence {
+    /// The member's own.
+    Fixed,
+    /// Given for a cycle, and released with it.
+    Temporary,
+    /// Without one.
+    None,
+}
+
+impl Licence {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Fixed, Self::Temporary, Self::None];
+
+    /// As commands, files and the store write it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Fixed => "fixed",
+            Self::Temporary => "temporary",
+            Self::None => "none",
+        }
+    }
+
+    /// In a word.
+    pub const fn text(self) -> Phrase {
+        match self {
+            Self::Fixed => phrase("fixed", "固定"),
+            Self::Temporary => phrase("temporary", "临时"),
+            Self::None => phrase("none", "无"),
+        }
+    }
+}
+
+impl FromStr for Licence {
+    type Err = String;
+
+    /// Reads what [`Self::as_str`] or [`Self::text`] says.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        let is_it = |one: &Self| one.as_str().eq_ignore_ascii_case(text) || one.text().get(Lang::Zh) == text;
+        let found = Self::ALL.into_iter().find(is_it);
+        found.ok_or_else(|| format!("{text:?} is no licence: fixed, temporary or none"))
+    }
 }
 
 /// A link between a member and an account.

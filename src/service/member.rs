@@ -6,7 +6,7 @@ use crate::{
     core::{
         error::{Fault, Kind},
         ids::{IntegrationId, MemberId, Seq},
-        member::{Filter, Member},
+        member::{Filter, Licence, Member},
         operation::NewOperation,
         role::Right,
     },
@@ -76,7 +76,15 @@ impl Deck {
             .map(|row| {
                 let id = row.id.map(MemberId::try_from).transpose();
                 let id = id.map_err(|error| Fault::new(Kind::Bug, error.to_string()))?;
-                Ok(MemberRow { id, name: row.name, email: row.email, phone: row.phone, team: row.team })
+                let licence = row.licence;
+                Ok(MemberRow {
+                    id,
+                    name: row.name,
+                    email: row.email,
+                    phone: row.phone,
+                    team: row.team,
+                    licence,
+                })
             })
             .collect::<Answer<Vec<MemberRow>>>()?;
         let outcomes = match store {
@@ -359,6 +367,11 @@ fn checked_phone(phone: Option<String>) -> Answer<Option<String>> {
     }
 }
 
+fn checked_licence(licence: Option<String>) -> Answer<Option<Licence>> {
+    let licence = some_text(licence).as_deref().map(str::parse).transpose();
+    licence.map_err(|reason| Fault::new(Kind::Usage, reason))
+}
+
 fn checked(draft: MemberDraft) -> Answer<MemberRow> {
     let id = some_text(draft.id).map(MemberId::try_from).transpose();
     Ok(MemberRow {
@@ -367,6 +380,7 @@ fn checked(draft: MemberDraft) -> Answer<MemberRow> {
         email: checked_email(draft.email)?,
         phone: checked_phone(draft.phone)?,
         team: some_text(draft.team),
+        licence: checked_licence(draft.licence)?,
     })
 }
 
@@ -376,6 +390,7 @@ fn patch_of(edit: MemberEdit) -> Answer<MemberPatch> {
         email: edit.email.map(|email| checked_email(Some(email))).transpose()?,
         phone: edit.phone.map(|phone| checked_phone(Some(phone))).transpose()?,
         team: edit.team.map(|team| some_text(Some(team))),
+        licence: edit.licence.map(|licence| checked_licence(Some(licence))).transpose()?,
     })
 }
 

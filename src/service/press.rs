@@ -1,4 +1,4 @@
-//! Presses of cards (B9): who presses, are they linked, is it allowed; then it is done, or a toast says what
+//! Presses of cards (B9): who presses, are they linked, licensed, is it allowed; then it is done, or a toast says what
 //! stands in the way and what to do. The same code answers the long connection, the webhook and the question
 //! "what happens if this person presses?" (G16).
 
@@ -10,6 +10,7 @@ use crate::{
         ids::{ChatId, IntegrationId, MemberId, OpenId},
         integration::ImKind,
         lang::{Lang, Phrase, phrase},
+        member::{Licence, Member},
         operation::{NewOperation, OperationResult},
         role::{Right, Role},
         room::RoomStatus,
@@ -85,6 +86,8 @@ pub enum Verdict {
     Nobody,
     /// The account is no team member's.
     NotLinked,
+    /// The member has no licence (D11). Where that is not known nobody is refused.
+    NoLicence,
     /// The room is disbanded, or the bot is no longer in it.
     RoomOver,
     /// This larkdeck changes nothing.
@@ -108,6 +111,7 @@ impl Verdict {
             Self::Already { .. } => "already",
             Self::Nobody => "no_presser",
             Self::NotLinked => "not_linked",
+            Self::NoLicence => "no_licence",
             Self::RoomOver => "room_over",
             Self::ReadOnly => "read_only",
             Self::RoleTooLow { .. } => "role_too_low",
@@ -133,6 +137,11 @@ impl Verdict {
             "未执行：您的账号尚未绑定团队成员。请在工作台搜索并打开本应用，登录一次后再试。\
              若已登录过，请在右上角菜单切换账号并重新登录。",
         );
+        const NO_LICENCE: Phrase = phrase(
+            "Nothing was done: you have no licence, and handling incidents takes one; being told of them does not. \
+             Ask an administrator to give you one in the console: Billing Center.",
+            "未执行：您没有许可证，处理故障需要许可证（接收通知不需要）。请联系管理员在控制台“费用中心”为您分配。",
+        );
         const ROOM_OVER: Phrase = phrase(
             "Nothing was done: this room is over. Its history is kept.",
             "未执行：该群已解散或机器人已移出，历史记录仍保留。",
@@ -156,6 +165,7 @@ impl Verdict {
             Self::Already { by, .. } => ALREADY.fill(lang, &[by]),
             Self::Nobody => NOBODY.get(lang).to_owned(),
             Self::NotLinked => NOT_LINKED.get(lang).to_owned(),
+            Self::NoLicence => NO_LICENCE.get(lang).to_owned(),
             Self::RoomOver => ROOM_OVER.get(lang).to_owned(),
             Self::ReadOnly => READ_ONLY.get(lang).to_owned(),
             Self::RoleTooLow { who, role } => {
@@ -245,7 +255,7 @@ impl Deck {
         Ok(verdict.toast())
     }
 
-    /// Presser, link, room, access, action: the first that fails is the verdict.
+    /// Presser, link, licence, room, access, action: the first that fails is the verdict.
     async fn judge(
         &self,
         integration: &IntegrationId,
@@ -256,6 +266,10 @@ impl Deck {
         let Some(open_id) = presser else { return Ok(Err(Verdict::Nobody)) };
         let found = self.inner.store.member_of_account(integration, open_id).await.told()?;
         let Some((member, _)) = found else { return Ok(Err(Verdict::NotLinked)) };
+        let Member { name, licence, .. } = self.member(Some(integration), &member).await?;
+        if licence == Some(Licence::None) {
+            return Ok(Err(Verdict::NoLicence));
+        }
         if let Some(chat) = chat {
             let reader = self.reader_at(integration).await?;
             let room = self.inner.store.room(chat, &reader).await.told()?;
@@ -275,7 +289,6 @@ impl Deck {
             }
             Some(_) => return Ok(Err(Verdict::ReadOnly)),
         }
-        let name = self.member(Some(integration), &member).await?.name;
         Ok(Ok(Allowed { member, name, op }))
     }
 
@@ -367,6 +380,7 @@ mod tests {
             Verdict::Already { by: "Ann".into(), at: Timestamp::from_ms(0) },
             Verdict::Nobody,
             Verdict::NotLinked,
+            Verdict::NoLicence,
             Verdict::RoomOver,
             Verdict::ReadOnly,
             Verdict::RoleTooLow { who: "ann".into(), role: Role::Viewer },

@@ -2,7 +2,10 @@
 
 use std::collections::HashMap;
 
-use crate::core::error::{Fault, Kind};
+use crate::core::{
+    error::{Fault, Kind},
+    member::Licence,
+};
 
 use super::phone;
 
@@ -24,6 +27,8 @@ pub struct RosterRow {
     pub phone: Option<String>,
     /// Team.
     pub team: Option<String>,
+    /// Licence, where the file tells.
+    pub licence: Option<Licence>,
 }
 
 /// A remark about one line of a file.
@@ -52,6 +57,7 @@ enum Column {
     Email,
     Phone,
     Team,
+    Licence,
     Id,
 }
 
@@ -70,6 +76,7 @@ impl Column {
                 Self::Phone
             }
             "team" | "department" | "dept" | "group" | "团队" | "部门" | "小组" => Self::Team,
+            "licence" | "license" | "seat" | "许可" | "许可证" | "席位" => Self::Licence,
             "id" | "memberid" | "userid" | "employeeid" | "employeeno" | "工号" | "编号" | "成员id" => {
                 Self::Id
             }
@@ -146,8 +153,9 @@ fn read_header(record: &csv::ByteRecord) -> Result<HashMap<Column, usize>, Fault
     if columns.contains_key(&Column::Name) {
         return Ok(columns);
     }
-    Err(Fault::new(Kind::Usage, "the header row has no column `name`")
-        .with_hint("The first row names the columns: name,email,phone and, if you like, team and id."))
+    Err(Fault::new(Kind::Usage, "the header row has no column `name`").with_hint(
+        "The first row names the columns: name,email,phone and, if you like, team, licence and id.",
+    ))
 }
 
 /// Turns byte offsets of records into physical lines. A line ends with `\n`, `\r\n` or a lone `\r`.
@@ -222,6 +230,7 @@ impl Reading {
 /// The code of the warning for a phone without its country code, and the sentence that goes with it.
 pub const NEEDS_CODE: &str =
     "phone_needs_country_code: outside mainland China a phone is written with + and the country code";
+const NO_LICENCE: &str = "the licence is neither fixed nor temporary nor none; it is left out";
 const BAD_PHONE: &str = "the phone is not a phone number; it is left out";
 
 fn read_row(
@@ -269,7 +278,12 @@ fn read_row(
     {
         return Err("the id has a space, a control or a non-ASCII character, or is too long".to_owned());
     }
-    Ok(RosterRow { line, id, name, email, phone, team: field(Column::Team)? })
+    let licence = field(Column::Licence)?.map(|text| text.parse());
+    if matches!(licence, Some(Err(_))) {
+        warnings.push(NO_LICENCE);
+    }
+    let licence = licence.and_then(Result::ok);
+    Ok(RosterRow { line, id, name, email, phone, team: field(Column::Team)?, licence })
 }
 
 /// Whether `text` can be the email of an account: one `@` with something plain on both sides.
@@ -308,6 +322,17 @@ mod tests {
         assert_eq!(roster.rows[2].phone, None);
         assert_eq!(notes(&roster.rejected).iter().map(|note| note.0).collect::<Vec<_>>(), [4, 6]);
         assert_eq!(notes(&roster.warnings), [(7, NEEDS_CODE), (8, BAD_PHONE)]);
+    }
+
+    #[test]
+    fn a_licence_is_what_the_file_says_of_it() {
+        let file = "name,License\nA,Fixed\nB,temporary\nC,NONE\nD,无\nE,\nF,gold\n";
+        let roster = read(file.as_bytes()).unwrap();
+        let licences: Vec<Option<Licence>> = roster.rows.iter().map(|row| row.licence).collect();
+        let (fixed, temporary, none) = (Licence::Fixed, Licence::Temporary, Licence::None);
+        assert_eq!(licences, [Some(fixed), Some(temporary), Some(none), Some(none), None, None]);
+        assert_eq!(notes(&roster.warnings), [(7, NO_LICENCE)]);
+        assert!(read(b"name\nA\n").unwrap().rows[0].licence.is_none());
     }
 
     #[test]

@@ -183,6 +183,8 @@ pub struct MemberDraft {
     pub phone: Option<String>,
     /// Team.
     pub team: Option<String>,
+    /// Licence, as written.
+    pub licence: Option<String>,
 }
 
 /// Changes of a member. An empty text empties the field.
@@ -196,6 +198,8 @@ pub struct MemberEdit {
     pub phone: Option<String>,
     /// New team.
     pub team: Option<String>,
+    /// New licence, as written.
+    pub licence: Option<String>,
 }
 
 /// Which members a list shows.

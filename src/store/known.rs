@@ -245,6 +245,7 @@ mod tests {
             email: None,
             phone: phone.map(str::to_owned),
             team: team.map(str::to_owned),
+            licence: None,
         }
     }
 

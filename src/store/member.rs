@@ -11,7 +11,7 @@ use super::{
 };
 use crate::core::{
     ids::{IntegrationId, MemberId, Seq},
-    member::{Filter, Link, LinkOrigin, Member, MemberCounts, Reason},
+    member::{Filter, Licence, Link, LinkOrigin, Member, MemberCounts, Reason},
 };
 
 /// Members that one transaction of an import touches.
@@ -21,7 +21,7 @@ macro_rules! select_member {
     ($rest:literal) => {
         concat!(
             "select m.id, m.name, m.email, m.phone, m.team, l.open_id, l.linked_at, l.origin, l.reason, ",
-            "l.looked_up_at from member m left join member_link l on l.integration_id = $1 and l.member_id = m.id ",
+            "l.looked_up_at, m.licence from member m left join member_link l on l.integration_id = $1 and l.member_id = m.id ",
             $rest
         )
     };
@@ -45,6 +45,7 @@ fn read(row: &Row) -> Result<Member, StoreError> {
         reason: if link.is_some() { None } else { row.opt_text(8)?.and_then(Reason::parse) },
         link,
         looked_up_at: row.opt_at(9)?,
+        licence: row.opt_parse(10, "licence")?,
     })
 }
 
@@ -61,6 +62,8 @@ pub struct MemberRow {
     pub phone: Option<String>,
     /// Team.
     pub team: Option<String>,
+    /// Licence, where the source tells.
+    pub licence: Option<Licence>,
 }
 
 /// What became of a row.
@@ -91,6 +94,8 @@ pub struct MemberPatch {
     pub phone: Option<Option<String>>,
     /// New team.
     pub team: Option<Option<String>>,
+    /// New licence.
+    pub licence: Option<Option<Licence>>,
 }
 
 /// What an import compares a row with.
@@ -100,6 +105,7 @@ struct Stored {
     email: Option<String>,
     phone: Option<String>,
     team: Option<String>,
+    licence: Option<Licence>,
 }
 
 fn pack(id: &MemberId, member: &Stored) -> String {
@@ -123,6 +129,7 @@ fn cleaned(row: MemberRow) -> MemberRow {
         email: row.email.as_deref().map(clean),
         phone: row.phone.as_deref().map(clean),
         team: row.team.as_deref().map(clean),
+        licence: row.licence,
     }
 }
 
@@ -138,8 +145,9 @@ impl Roster {
         conn: &mut Conn,
         rows: impl Iterator<Item = &'a MemberRow> + Clone,
     ) -> Result<Self, StoreError> {
-        let by_id = Bulk::list("select id, name, email, phone, team from member where id in", "");
-        let by_email = Bulk::list("select id, name, email, phone, team from member where email_key in", "");
+        let by_id = Bulk::list("select id, name, email, phone, team, licence from member where id in", "");
+        let by_email =
+            Bulk::list("select id, name, email, phone, team, licence from member where email_key in", "");
         let ids = rows.clone().filter_map(|row| row.id.as_ref()).map(Value::from).collect();
         let emails =
             rows.filter_map(|row| row.email.as_deref()).map(|email| email_key(email).into()).collect();
@@ -153,6 +161,7 @@ impl Roster {
                 email: row.opt_string(2)?,
                 phone: row.opt_string(3)?,
                 team: row.opt_string(4)?,
+                licence: row.opt_parse(5, "licence")?,
             };
             roster.put(id, member);
         }
@@ -184,6 +193,7 @@ impl Roster {
                 email: row.email.clone(),
                 phone: row.phone.clone(),
                 team: row.team.clone(),
+                licence: row.licence,
             };
             self.put(id.clone(), member.clone());
             return Ok((Imported::Added(id), Some(member)));
@@ -193,6 +203,7 @@ impl Roster {
             email: row.email.clone().or_else(|| old.email.clone()),
             phone: row.phone.clone().or_else(|| old.phone.clone()),
             team: row.team.clone().or_else(|| old.team.clone()),
+            licence: row.licence.or(old.licence),
         };
         if member == old {
             return Ok((Imported::Unchanged(id), None));
@@ -292,7 +303,7 @@ impl Store {
     /// [`StoreError::NotFound`], [`StoreError::MemberTaken`], or the engine's.
     pub async fn update_member(&self, id: &MemberId, patch: MemberPatch) -> Result<(), StoreError> {
         let mut tx = self.db().write("change the member").await?;
-        let row = q("select name, email, phone, team from member where id = $1")
+        let row = q("select name, email, phone, team, licence from member where id = $1")
             .bind(id)
             .one(&mut tx)
             .await?
@@ -306,6 +317,10 @@ impl Store {
             email: patched(patch.email, 1)?,
             phone: patched(patch.phone, 2)?,
             team: patched(patch.team, 3)?,
+            licence: match patch.licence {
+                Some(licence) => licence,
+                None => row.opt_parse(4, "licence")?,
+            },
         };
         if let Some(email) = &member.email {
             let owner = q("select id from member where email_key = $1 and id <> $2")
@@ -462,8 +477,9 @@ async fn write_chunk(tx: &mut Tx<'_>, members: Writes) -> Result<Option<Seq>, St
     let key = if members.len() == 1 { first.as_str() } else { "" };
     let seq = tx.tell(ChangeKind::Member, key, None).await?;
     let insert = Bulk::rows(
-        "insert into member (id, name, email, email_key, phone, team, created_at, seq, packed)",
-        9,
+        "insert into member (id, name, email, email_key, phone, team, created_at, seq, packed,
+            licence)",
+        10,
         "",
     );
     let now = tx.now();
@@ -481,6 +497,7 @@ async fn write_chunk(tx: &mut Tx<'_>, members: Writes) -> Result<Option<Seq>, St
                 now.into(),
                 seq.into(),
                 pack(id, member).into(),
+                member.licence.map(Licence::as_str).into(),
             ]);
         } else {
             update(tx, id, member, seq).await?;
@@ -502,8 +519,8 @@ async fn update(tx: &mut Tx<'_>, id: &MemberId, member: &Stored, seq: Seq) -> Re
     .bind(Reason::OptedOut.code())
     .run(tx)
     .await?;
-    q("update member set name = $2, email = $3, email_key = $4, phone = $5, team = $6, seq = $7, packed = $8
-        where id = $1")
+    q("update member set name = $2, email = $3, email_key = $4, phone = $5, team = $6, seq = $7, packed = $8,
+        licence = $9 where id = $1")
     .bind(id)
     .bind(member.name.as_str())
     .bind(member.email.as_deref())
@@ -512,6 +529,7 @@ async fn update(tx: &mut Tx<'_>, id: &MemberId, member: &Stored, seq: Seq) -> Re
     .bind(member.team.as_deref())
     .bind(seq)
     .bind(pack(id, member))
+    .bind(member.licence.map(Licence::as_str))
     .run(tx)
     .await?;
     Ok(())

@@ -37,6 +37,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/sqlite/0006_ledger.sql"),
     include_str!("migrations/sqlite/0007_people.sql"),
     include_str!("migrations/sqlite/0008_retention.sql"),
+    include_str!("migrations/sqlite/0009_licence.sql"),
 ];
 
 /// What a connection is for.

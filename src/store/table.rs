@@ -52,7 +52,7 @@ pub(super) const TABLES: &[Table] = tables! {
         bot_open_id Text, war_room Int, receive Text, created_at Int;
     Team secret (integration_id Text, column_name Text) key_id Text, nonce Bytes, sealed Bytes;
     Team member (id Text) name Text, email Text, email_key Text, phone Text, team Text, created_at Int, seq Int,
-        packed Text;
+        packed Text, licence Text;
     Team member_link (integration_id Text, member_id Text) open_id Text, linked_at Int, origin Text, reason Text,
         looked_up_at Int, seq Int;
     Team link_journal (id Int) batch Text, undo_of Text, integration_id Text, member_id Text, at Int,

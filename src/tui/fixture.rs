@@ -21,7 +21,7 @@ use crate::{
         ids::{AppKey, ChatId, MessageId, Seq},
         integration::{AppSummary, Holder, ImKind, Integration, IntegrationUrls, Live, LiveState, Receive},
         lang::{Lang, phrase},
-        member::{Filter, Link, LinkOrigin, Member, MemberCounts, Reason},
+        member::{Filter, Licence, Link, LinkOrigin, Member, MemberCounts, Reason},
         message::{SenderKind, Via},
         operation::{NewOperation, Operation},
         permit::Feature,
@@ -455,6 +455,7 @@ fn member(n: u32, name: &str, email: Option<&str>, phone: Option<&str>, reason: 
         email: email.map(Into::into),
         phone: phone.map(Into::into),
         team: Some(if n.is_multiple_of(2) { "SRE" } else { "Payments" }.into()),
+        licence: None,
         link: reason.is_none().then(|| Link {
             open_id: "ou_7f3a".parse().unwrap(),
             linked_at: ago(30),
@@ -491,6 +492,17 @@ pub(super) fn users(lang: Lang, columns: u16, rows: u16) -> Model {
     users.total = 41;
     users.cursor = 0;
     users.shown = Some(MemberQuery { filter: Filter::Unlinked, search: "wang".into(), offset: 0, limit: 50 });
+    model
+}
+
+/// The same where the roster tells of licences.
+pub(super) fn licences(lang: Lang, columns: u16, rows: u16) -> Model {
+    let mut model = users(lang, columns, rows);
+    model.users.is_searching = false;
+    let told = [Some(Licence::None), Some(Licence::Temporary), Some(Licence::Fixed), None];
+    for (row, licence) in model.users.rows.iter_mut().zip(told) {
+        row.member.licence = licence;
+    }
     model
 }
 
@@ -790,7 +802,7 @@ fn consoles() -> ConsolesView {
 /// All of them, with names.
 pub(super) fn all(lang: Lang, columns: u16, rows: u16) -> Vec<(String, Model)> {
     type Screen = fn(Lang, u16, u16) -> Model;
-    let panes: [(&str, Screen); 11] = [
+    let panes: [(&str, Screen); 12] = [
         ("empty", empty),
         ("rooms", rooms),
         ("composing", composing),
@@ -798,6 +810,7 @@ pub(super) fn all(lang: Lang, columns: u16, rows: u16) -> Vec<(String, Model)> {
         ("integrations", integrations),
         ("integration-list", integration_list),
         ("users", users),
+        ("licences", licences),
         ("quota", quota),
         ("log", log),
         ("broken", broken),

@@ -83,3 +83,64 @@ async fn a_press_acts_once_or_says_what_stands_in_the_way() {
     assert_eq!(presses, 6, "asking is not logged");
     stand.end().await;
 }
+
+/// Linked, licensed, allowed: the first that fails is what is said, to whoever presses and to whoever asks.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_press_takes_a_link_a_licence_and_a_larkdeck_that_may_act() {
+    let stand = Stand::new().await;
+    assert_eq!(stand.send(&Request::event(KEY, &message(1))).await.status, 200);
+    let chat: ChatId = CHAT.parse().unwrap();
+    let licences = [None, Some("fixed"), Some("temporary"), Some("none")];
+    let mut no = 10;
+    for (linked, licence, may_act) in combinations(&licences) {
+        no += 1;
+        let name = format!("P{no}");
+        let open_id = format!("ou_p{no}");
+        stand.deck.set_access(Access::Write);
+        let draft = MemberDraft {
+            name: name.clone(),
+            email: Some(format!("{name}@x.test")),
+            licence: licence.map(str::to_owned),
+            ..Default::default()
+        };
+        let member = stand.deck.add_member(draft).await.unwrap();
+        if linked {
+            let link = larkdeck::store::LinkChange {
+                member: member.id.clone(),
+                open_id: Some(open_id.parse().unwrap()),
+                origin: larkdeck::core::member::LinkOrigin::Manual,
+                reason: None,
+            };
+            stand.deck.store().apply_links(&stand.id, &name, vec![link]).await.unwrap();
+        }
+        stand.deck.set_access(if may_act { Access::Write } else { Access::ReadOnly });
+        let wanted = match (linked, licence, may_act) {
+            (false, ..) => "not_linked",
+            (true, Some("none"), _) => "no_licence",
+            (true, _, false) => "read_only",
+            // A licence that nobody tells of refuses nobody.
+            (true, _, true) => "ok",
+        };
+        let asked = stand.deck.preview_press(&stand.id, &member.id, Some(&chat), "ack").await.unwrap();
+        assert_eq!(asked.verdict.code(), wanted, "{linked} {licence:?} {may_act}");
+        let answer = stand.send(&Request::event(KEY, &press(no, &open_id, "ack"))).await;
+        let said = answer.json()["toast"]["i18n"]["en_us"].as_str().unwrap().to_owned();
+        match wanted {
+            // Whoever was first has done it for all.
+            "ok" => assert!(said.contains("cknowledged"), "{said}"),
+            _ => assert_eq!(said, asked.verdict.text(larkdeck::core::lang::Lang::En)),
+        }
+        if wanted == "no_licence" {
+            assert!(said.contains("no licence") && said.contains("Billing Center"), "{said}");
+            assert!(answer.json()["toast"]["i18n"]["zh_cn"].as_str().unwrap().contains("许可证"));
+        }
+    }
+}
+
+/// Every combination.
+fn combinations<'a>(licences: &'a [Option<&'a str>]) -> impl Iterator<Item = (bool, Option<&'a str>, bool)> {
+    let linked = [false, true].into_iter();
+    linked.flat_map(|linked| {
+        licences.iter().flat_map(move |licence| [true, false].map(|may_act| (linked, *licence, may_act)))
+    })
+}

@@ -142,6 +142,7 @@ impl Place {
             email: email.map(str::to_owned),
             phone: phone.map(str::to_owned),
             team: Some("SRE".into()),
+            licence: None,
         };
         self.deck.add_member(draft).await.unwrap().id
     }

@@ -138,11 +138,7 @@ async fn a_viewers_console_does_not_bring_a_file_up_to_date() {
     home.run(&["--store", &url, "store", "init"]).expect(0);
     home.run(&["--store", &url, "role", "set", "*", "viewer"]).expect(0);
     let mut conn = connect(&path).await;
-    run(
-        &mut conn,
-        "alter table store_meta drop column kept_from; drop table feed_mark; pragma user_version = 7",
-    )
-    .await;
+    run(&mut conn, "alter table member drop column licence; pragma user_version = 8").await;
     let refused = run_as("somebody").expect(3);
     assert!(refused.stderr.contains("larkdeck store migrate"), "{}", refused.stderr);
     run_as("tester").expect(0);

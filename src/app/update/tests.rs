@@ -109,6 +109,7 @@ fn member(n: u64, linked: bool) -> Member {
         email: Some(format!("m{n}@ex.test")),
         phone: Some("+8613800000042".into()),
         team: None,
+        licence: None,
         link: linked.then(|| Link {
             open_id: "ou_1".parse().unwrap(),
             linked_at: at(0),

@@ -228,6 +228,7 @@ mod tests {
             email: None,
             phone: None,
             team: None,
+            licence: None,
             link: None,
             reason,
             looked_up_at: at.map(Timestamp::from_ms),

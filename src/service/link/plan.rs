@@ -208,6 +208,7 @@ mod tests {
             email: Some("Ann@ex.test".into()),
             phone: Some("2025550100".into()),
             team: None,
+            licence: None,
             link: None,
             reason: None,
             looked_up_at: None,

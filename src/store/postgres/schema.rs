@@ -28,6 +28,7 @@ pub(in super::super) const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/postgres/0006_ledger.sql"),
     include_str!("../migrations/postgres/0007_people.sql"),
     include_str!("../migrations/postgres/0008_retention.sql"),
+    include_str!("../migrations/postgres/0009_licence.sql"),
 ];
 
 /// An index over millions of messages takes its time.

@@ -139,6 +139,7 @@ fn migrations_are_append_only() {
         "4ff4e00445ab8120",
         "ac2e026b6783b66d",
         "ef0e607e5f0a1a02",
+        "d54820ff73917494",
     ];
     let postgres = [
         "1510be61c067f2f8",
@@ -149,6 +150,7 @@ fn migrations_are_append_only() {
         "e34e5ce8b238b51f",
         "68354ae336ef2f62",
         "840527fe544e60fd",
+        "33067ebbb2d61a8e",
     ];
     let hashes = |scripts: &[&str]| -> Vec<String> {
         let hash = |script: &&str| {

@@ -85,7 +85,14 @@ async fn the_database_itself_keeps_logins_to_their_roles() {
         assert_eq!(store.try_acquire(&app("cli_a"), None).await.is_ok(), may_respond, "{role}");
         // The rest: admins alone.
         let may_administer = *role == Role::Admin;
-        let row = MemberRow { id: None, name: format!("M {role}"), email: None, phone: None, team: None };
+        let row = MemberRow {
+            id: None,
+            name: format!("M {role}"),
+            email: None,
+            phone: None,
+            team: None,
+            licence: None,
+        };
         let added = store.add_member(row).await;
         assert_eq!(added.is_ok(), may_administer, "{role}: {added:?}");
         if !may_administer {

@@ -35,6 +35,7 @@ async fn member(store: &Store, name: &str, phone: Option<&str>) -> MemberId {
         email: Some(format!("{name}@ex.test")),
         phone: phone.map(str::to_owned),
         team: None,
+        licence: None,
     };
     store.add_member(row).await.unwrap()
 }

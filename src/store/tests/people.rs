@@ -4,7 +4,7 @@ use super::{
 };
 use crate::core::{
     ids::{MemberId, Seq},
-    member::{Filter, LinkOrigin, Reason},
+    member::{Filter, Licence, LinkOrigin, Reason},
 };
 
 on_each_engine! {
@@ -13,6 +13,7 @@ on_each_engine! {
     the_roster_comes_packed_and_its_changes_after_it,
     names_are_told_only_when_they_are_news,
     two_that_import_the_same_names_at_once_make_them_once,
+    a_licence_stays_until_a_source_says_otherwise,
 }
 
 fn row(id: Option<&str>, name: &str, email: Option<&str>) -> MemberRow {
@@ -22,6 +23,7 @@ fn row(id: Option<&str>, name: &str, email: Option<&str>) -> MemberRow {
         email: email.map(str::to_owned),
         phone: None,
         team: None,
+        licence: None,
     }
 }
 
@@ -36,6 +38,34 @@ fn change(id: &str, open_id: Option<&str>) -> LinkChange {
         origin: LinkOrigin::OneClick,
         reason: None,
     }
+}
+
+async fn a_licence_stays_until_a_source_says_otherwise(bed: Bed) {
+    let store = bed.open().await;
+    let id = integration(&store).await;
+    let told = |licence| MemberRow { licence, ..row(Some("m_1"), "Ann", None) };
+    let now = async || store.member(&id, &member("m_1")).await.unwrap().licence;
+    for (source, kept) in [
+        (None, None),
+        (Some(Licence::Fixed), Some(Licence::Fixed)),
+        (None, Some(Licence::Fixed)),
+        (Some(Licence::None), Some(Licence::None)),
+        (Some(Licence::Temporary), Some(Licence::Temporary)),
+    ] {
+        store.import_members(vec![told(source)]).await.unwrap();
+        assert_eq!(now().await, kept);
+    }
+    let again = store.import_members(vec![told(Some(Licence::Temporary))]).await.unwrap();
+    assert!(matches!(again[0], Imported::Unchanged(_)), "{again:?}");
+    // By hand, a name or a licence alone.
+    let patch = MemberPatch { name: Some("Anna".to_owned()), ..Default::default() };
+    store.update_member(&member("m_1"), patch).await.unwrap();
+    assert_eq!(now().await, Some(Licence::Temporary));
+    store
+        .update_member(&member("m_1"), MemberPatch { licence: Some(None), ..Default::default() })
+        .await
+        .unwrap();
+    assert_eq!(now().await, None);
 }
 
 async fn an_import_adds_updates_and_repeats_without_change(bed: Bed) {

@@ -7,7 +7,7 @@ use crate::{
     app::{action::Action, busy::Topic, model::UserRow, phrase::FILTERS},
     core::{
         lang::{Phrase, phrase},
-        member::{Filter, Fixer, LinkOrigin},
+        member::{Filter, Fixer, Licence, LinkOrigin},
         text,
     },
     tui::{
@@ -152,13 +152,17 @@ fn list(scene: &mut Scene<'_>, canvas: &mut Canvas<'_>, rows: u16) {
     };
     // A name that is cut names nobody; the phone stands below, too, for the one that is selected.
     let name_cells = if canvas.width() >= 70 { 14 } else { 8 };
-    let columns: [Column<'_>; 5] = [
+    // Where the roster tells nothing of licences there is nothing to see.
+    let has_licences = users.rows.iter().any(|row| row.member.licence.is_some());
+    let licences = has_licences.then(|| table::left(scene.t(phrase("LICENCE", "许可证")), 9, 9, 1));
+    let mut columns: Vec<Column<'_>> = vec![
         table::left(scene.t(phrase("NAME", "姓名")), name_cells, 18, 0),
         table::left(scene.t(phrase("EMAIL", "邮箱")), 18, 36, 2),
         table::left(scene.t(phrase("PHONE", "手机")), 13, 15, 3),
         table::left(scene.t(phrase("TEAM", "团队")), 10, 16, 4),
-        table::left(scene.t(last), last_cells, 200, 0),
     ];
+    columns.extend(licences);
+    columns.push(table::left(scene.t(last), last_cells, 200, 0));
     let w = canvas.width();
     let layout = Layout::new(&columns, w.saturating_sub(3));
     layout.head(&mut canvas.sub(2, 0, w.saturating_sub(3), 1), 0, &columns, scene.s(Role::Title));
@@ -168,13 +172,16 @@ fn list(scene: &mut Scene<'_>, canvas: &mut Canvas<'_>, rows: u16) {
             Some(row) => {
                 let state = state(scene, row);
                 let text = scene.s(Role::Text);
-                let cells = [
+                let mut cells = vec![
                     cell(row.name.as_str(), text),
                     cell(row.email.as_str(), text),
                     cell(row.phone.as_str(), scene.s(Role::Dim)),
                     cell(row.team.as_str(), scene.s(Role::Dim)),
-                    state,
                 ];
+                if has_licences {
+                    cells.push(licence(scene, row));
+                }
+                cells.push(state);
                 layout.row(&mut line.sub(2, 0, w.saturating_sub(3), 1), 0, &columns, &cells);
                 scene.click(line.area(), Action::SelectMember(row.member.id.clone()));
             }
@@ -191,6 +198,17 @@ const fn origin(origin: LinkOrigin) -> Phrase {
         LinkOrigin::OneClick => phrase("one-click", "一键关联"),
         LinkOrigin::Login => phrase("login", "登录"),
         LinkOrigin::Manual => phrase("by hand", "手动"),
+    }
+}
+
+/// Without a licence nobody handles an incident; whoever has one is like most.
+fn licence<'a>(scene: &Scene<'_>, row: &UserRow) -> Vec<Run<'a>> {
+    match row.member.licence {
+        Some(licence) => {
+            let role = if licence == Licence::None { Role::Warn } else { Role::Dim };
+            vec![Run::new(scene.t(licence.text()), scene.s(role))]
+        }
+        None => vec![Run::new("-", scene.s(Role::Dim))],
     }
 }
 
