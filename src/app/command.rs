@@ -479,6 +479,8 @@ fn can_search(model: &Model) -> Answer {
     }
 }
 
+const NOTHING_TO_COPY: Phrase = phrase("nothing to copy here", "没有可复制的内容");
+
 fn can_copy(model: &Model) -> Answer {
     if matches!(
         model.overlay(),
@@ -496,6 +498,9 @@ fn can_copy(model: &Model) -> Answer {
     ) {
         return Ok(());
     }
+    if model.overlay().is_some() {
+        return Err(NOTHING_TO_COPY);
+    }
     match model.pane {
         Pane::Integrations if model.integrations.focus == IntegrationFocus::Details => {
             let item = model.integrations.current().ok_or(PICK_INTEGRATION)?;
@@ -507,7 +512,7 @@ fn can_copy(model: &Model) -> Answer {
         Pane::Integrations => can_qr(model),
         Pane::Users => ensure(model.users.current().is_some(), phrase("no member is selected", "未选择成员")),
         Pane::Rooms => has_room(model),
-        Pane::Quota => Err(phrase("nothing to copy here", "没有可复制的内容")),
+        Pane::Quota => Err(NOTHING_TO_COPY),
         Pane::Log => ensure(model.log.current().is_some(), phrase("no operation is selected", "未选择操作")),
     }
 }

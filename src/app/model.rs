@@ -1,13 +1,16 @@
 //! Everything that is on screen.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use super::{
     action::{Action, ScrollTarget},
-    busy::Busy,
+    busy::{Busy, Topic},
     effect::EffectId,
     event::{Place, Size},
     keymap::Keymap,
@@ -193,6 +196,8 @@ pub struct Model {
     pub log: Log,
     /// How the store is reached.
     pub store: StoreHealth,
+    /// What is loaded once the store answers again.
+    pub(super) waiting: BTreeSet<Topic>,
     /// What lies over the pane; the last one is on top and has the keys.
     pub overlays: Vec<Overlay>,
     /// Notices in passing, oldest first; they never take the focus.
@@ -277,6 +282,7 @@ impl Model {
             room: None,
             quota: Quota::default(),
             store: StoreHealth::default(),
+            waiting: BTreeSet::new(),
             log: Log::default(),
             overlays: Vec::new(),
             toasts: Vec::new(),
@@ -311,6 +317,11 @@ impl Model {
     /// Whether this console may not change anything.
     pub const fn is_read_only(&self) -> bool {
         matches!(self.access, Access::ReadOnly { .. })
+    }
+
+    /// Whether the store does not answer.
+    pub const fn is_store_away(&self) -> bool {
+        self.store.away_since.is_some()
     }
 
     /// The integration in use.

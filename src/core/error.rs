@@ -58,6 +58,10 @@ pub trait Problem: std::error::Error {
     fn log_id(&self) -> Option<&str> {
         None
     }
+    /// Whether it failed only because the store is out of reach for a while: the same goes well once it is back.
+    fn is_store_away(&self) -> bool {
+        false
+    }
     /// Scopes of which any one would have been enough.
     fn missing_scopes(&self) -> &[String] {
         &[]
@@ -80,6 +84,9 @@ pub struct Fault {
     pub log_id: Option<String>,
     /// Scopes of which any one would have been enough.
     pub missing_scopes: Vec<String>,
+    /// The store is out of reach for a while, and nothing else is wrong.
+    #[serde(skip)]
+    pub is_store_away: bool,
 }
 
 impl Fault {
@@ -102,6 +109,7 @@ impl Fault {
             code: problem.code(),
             log_id: problem.log_id().map(str::to_owned),
             missing_scopes: problem.missing_scopes().to_vec(),
+            is_store_away: problem.is_store_away(),
         }
     }
 
@@ -114,6 +122,7 @@ impl Fault {
             code: None,
             log_id: None,
             missing_scopes: Vec::new(),
+            is_store_away: false,
         }
     }
 
@@ -148,5 +157,8 @@ impl Problem for Fault {
     }
     fn missing_scopes(&self) -> &[String] {
         &self.missing_scopes
+    }
+    fn is_store_away(&self) -> bool {
+        self.is_store_away
     }
 }

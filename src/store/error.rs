@@ -324,6 +324,10 @@ impl Problem for StoreError {
         }
     }
 
+    fn is_store_away(&self) -> bool {
+        matches!(self, Self::Away { .. })
+    }
+
     fn hint(&self) -> Option<Hint> {
         let text = match self {
             Self::BadUrl { .. } => {

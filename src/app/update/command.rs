@@ -256,6 +256,7 @@ impl Turn<'_> {
                 room.thread = None;
                 self.m.rooms.focus = RoomFocus::Transcript;
             }
+            RoomFocus::Transcript if room.thread.is_some() => room.thread = None,
             RoomFocus::Transcript => self.m.rooms.focus = RoomFocus::List,
             RoomFocus::List => self.m.toasts.clear(),
         }

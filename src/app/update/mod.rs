@@ -1,5 +1,6 @@
 //! What each action does to the model, and what is to be done outside for it.
 
+mod away;
 mod command;
 mod confirm;
 mod copy;
@@ -28,7 +29,7 @@ use super::{
     busy::Topic,
     command::may,
     effect::{Ask, Effect, EffectId, TerminalEffect},
-    event::{Answer, FeedBatch},
+    event::{Anchor, Answer, FeedBatch},
     model::{Level, Load, Model, Toast},
     phrase::role_word,
 };
@@ -105,10 +106,9 @@ impl Turn<'_> {
             Action::SetLive { integration, live } => self.set_live(&integration, *live),
             Action::SetQuota(report) => self.set_quota(*report),
             Action::SetRole(role) => self.set_role(role),
-            Action::SetStore(health) => {
-                self.m.store = health;
-                self.m.touch();
-            }
+            Action::SetStore(health) => self.set_store(health),
+            // Nobody asked: the header says it.
+            Action::Notice(fault) if self.is_of_away_store(&fault) => self.m.last_fault = Some(fault),
             Action::Notice(fault) => self.show_fault(fault),
             Action::TellCopy(outcome) => self.tell_copy(outcome),
             pointed => self.point(pointed),
@@ -233,6 +233,10 @@ impl Turn<'_> {
             (Topic::Read, _) => self.mark_read(),
             (Topic::People(chat), _) => self.load_people(chat),
             (Topic::Names(chat), _) => self.load_names(&chat),
+            (Topic::Window(chat), _) => self.load_window(&chat, Anchor::Latest),
+            (Topic::Open, _) => self.follow_room(),
+            (Topic::Thread(_), _) => self.load_thread(),
+            (Topic::Consoles, _) => self.load_consoles(),
             _ => {}
         }
     }
@@ -289,6 +293,9 @@ impl Turn<'_> {
     fn fail(&mut self, id: EffectId, fault: Box<Fault>) {
         let Some(topic) = self.m.busy.end(id) else { return };
         self.m.touch();
+        if self.is_of_away_store(&fault) {
+            return self.fail_for_now(id, topic, fault);
+        }
         let failed = Load::Failed(fault.clone());
         match topic {
             Topic::Integrations => self.m.integrations.load = failed,

@@ -51,6 +51,10 @@ impl Turn<'_> {
             return;
         }
         self.m.overlays.push(Overlay::Consoles(None, 0));
+        self.load_consoles();
+    }
+
+    pub(super) fn load_consoles(&mut self) {
         self.ask_latest(Topic::Consoles, Ask::LoadConsoles);
     }
 

@@ -199,9 +199,15 @@ impl Turn<'_> {
         }
         room.people_load = Load::Loading;
         self.m.room = Some(room);
-        self.ask_latest(Topic::Open, Ask::OpenRoom(Some(chat.clone())));
+        self.follow_room();
         self.load_window(&chat, anchor);
         self.load_people(chat);
+    }
+
+    /// Which room is open, if any, is what news are gathered for.
+    pub(super) fn follow_room(&mut self) {
+        let open = self.m.room.as_ref().map(|room| room.chat_id.clone());
+        self.ask_latest(Topic::Open, Ask::OpenRoom(open));
     }
 
     pub(super) fn load_window(&mut self, chat: &ChatId, anchor: Anchor) {

@@ -103,6 +103,12 @@ impl Turn<'_> {
         }
     }
 
+    /// The session could not be kept: it is tried again.
+    pub(super) fn keep_again(&mut self) {
+        self.m.kept = Session::default();
+        self.keep_soon();
+    }
+
     fn changed_session(&mut self) -> Option<Session> {
         let session = session_of(self.m);
         if session == self.m.kept {

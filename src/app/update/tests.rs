@@ -983,3 +983,52 @@ fn a_store_that_is_away_is_told_in_the_header_and_nothing_is_live_then() {
     desk.event(Event::StoreReached(StoreHealth { is_newer: true, ..Default::default() }));
     assert_eq!(desk.model.header().live, LiveLine::StoreNewer);
 }
+
+#[test]
+fn what_fails_while_the_store_is_away_is_loaded_by_itself_once_it_is_back() {
+    use crate::core::health::StoreHealth;
+    let away =
+        || Box::new(Fault { is_store_away: true, ..Fault::new(Kind::Storage, "cannot list the roles") });
+    let mut desk = Desk::ready(Access::Write);
+    desk.event(Event::StoreReached(StoreHealth { away_since: Some(at(0)), ..StoreHealth::default() }));
+    // What nobody asked for is in the header alone.
+    desk.event(Event::Noticed(away()));
+    desk.keys("5");
+    let id = desk.model.busy.id_of(&Topic::Log).unwrap();
+    desk.event(Event::Failed { id, fault: away() });
+    assert!(desk.model.toasts.is_empty(), "{:?}", desk.model.toasts);
+    assert!(matches!(&desk.model.log.load, Load::Failed(fault) if fault.is_store_away));
+    desk.event(Event::Ticked(at(10_000)));
+    assert!(!desk.model.busy.has(&Topic::Log), "it is not asked for as long as there is no answer");
+    desk.event(Event::StoreReached(StoreHealth::default()));
+    assert!(desk.model.busy.has(&Topic::Log));
+}
+
+#[test]
+fn esc_closes_the_thread_also_from_the_transcript_beside_it() {
+    let mut desk = Desk::reading();
+    desk.keys("t");
+    update(&mut desk.model, Action::FocusRoom(RoomFocus::Transcript));
+    desk.keys("esc");
+    assert!(desk.model.room.as_ref().unwrap().thread.is_none());
+    assert_eq!(desk.model.rooms.focus, RoomFocus::Transcript);
+    desk.keys("esc");
+    assert_eq!(desk.model.rooms.focus, RoomFocus::List);
+}
+
+#[test]
+fn an_answer_that_the_store_did_not_take_is_still_there_and_that_is_said() {
+    use crate::core::health::StoreHealth;
+    let mut desk = Desk::reading();
+    desk.keys("i");
+    desk.typed("rolling back");
+    desk.event(Event::StoreReached(StoreHealth { away_since: Some(at(0)), ..StoreHealth::default() }));
+    desk.keys("enter");
+    let chat = desk.model.room.as_ref().unwrap().chat_id.clone();
+    let id = desk.model.busy.id_of(&Topic::Send(chat)).unwrap();
+    let fault = Fault { is_store_away: true, ..Fault::new(Kind::Storage, "cannot list the roles") };
+    desk.event(Event::Failed { id, fault: Box::new(fault) });
+    assert_eq!(desk.model.room.as_ref().unwrap().composer.text(), "rolling back");
+    let told: Vec<&str> = desk.model.toasts.iter().map(|toast| toast.text.as_str()).collect();
+    assert_eq!(told, ["Not sent: the store does not answer. What you wrote is still there."]);
+}

@@ -115,6 +115,7 @@ impl Turn<'_> {
     /// What the open room needs: pages near the ends of the window, the count of new messages, the mark.
     pub(super) fn settle_room(&mut self) {
         let rows = transcript_rows(self.m);
+        let may_ask = !self.m.is_store_away();
         let Some(room) = self.m.room.as_mut() else { return };
         if room.load != Load::Ready {
             return;
@@ -131,10 +132,10 @@ impl Turn<'_> {
         let older = (room.has_older && first < EDGE).then(|| first_place(room)).flatten();
         let newer = (room.has_newer && is_low).then(|| last_place(room)).flatten();
         let busy = |topic: &Topic| self.m.busy.has(topic);
-        let waits = busy(&Topic::Window(chat.clone()));
+        let waits = !may_ask || busy(&Topic::Window(chat.clone()));
         let older = older.filter(|_| !waits && !busy(&Topic::Older(chat.clone())));
         let newer = newer.filter(|_| !waits && !busy(&Topic::Newer(chat.clone())));
-        let is_read = is_end && may_mark(self.m) && unmarked(room).is_some();
+        let is_read = may_ask && is_end && may_mark(self.m) && unmarked(room).is_some();
         if let Some(place) = older {
             let ask =
                 Ask::LoadTranscript { chat_id: chat.clone(), anchor: Anchor::Before(place), limit: PAGE };
@@ -173,6 +174,13 @@ impl Turn<'_> {
         self.ask(Topic::Read, Ask::MarkRead { chat_id: chat, place });
     }
 
+    /// The mark could not be kept: it is set again.
+    pub(super) fn forget_mark(&mut self) {
+        if let Some(room) = self.m.room.as_mut() {
+            room.read_to = None;
+        }
+    }
+
     /// Shows the thread, or the replies, of the message under the cursor.
     pub(super) fn show_thread(&mut self) {
         let cells = self.m.painted.sizes.thread_cells;
@@ -180,14 +188,20 @@ impl Turn<'_> {
         let Some(message) = room.current_message() else { return };
         let root = message.root_id.clone().unwrap_or_else(|| message.message_id.clone());
         room.thread = Some(Thread {
-            root: root.clone(),
+            root,
             load: Load::Loading,
             items: VecDeque::new(),
             scroll: Scroll::End,
             cells: if cells > 0 { cells } else { room.cells },
         });
-        let chat = room.chat_id.clone();
         self.m.rooms.focus = RoomFocus::Thread;
+        self.load_thread();
+    }
+
+    pub(super) fn load_thread(&mut self) {
+        let Some(room) = &self.m.room else { return };
+        let Some(root) = room.thread.as_ref().map(|thread| thread.root.clone()) else { return };
+        let chat = room.chat_id.clone();
         self.ask_latest(Topic::Thread(chat.clone()), Ask::LoadThread { chat_id: chat, root });
     }
 

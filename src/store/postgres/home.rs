@@ -259,6 +259,10 @@ impl PgHome {
         });
     }
 
+    pub(super) fn is_out_of_reach(&self) -> bool {
+        self.health.borrow().away_since.is_some()
+    }
+
     /// It has answered.
     pub(super) fn is_well(&self) {
         self.health.send_if_modified(|health| health.away_since.take().is_some());

@@ -54,15 +54,17 @@ pub(in super::super) async fn follow(db: Arc<Db>, home: Arc<PgHome>) {
                 Ok(None) => {
                     tracing::info!("commits of others are not told by the database: it is asked every 5 s");
                     retry_at = Instant::now() + DEAF_PAUSE;
+                    home.is_told(false);
                 }
                 Err(error) => {
                     tracing::warn!(reason = explain::reason(&error), "nothing wakes this process");
                     retry_at = Instant::now() + pause;
+                    // A moment without it is no news, and while the database is away that is what there is to say.
+                    if pause == PAUSES.1 && !home.is_out_of_reach() {
+                        home.is_told(false);
+                    }
                     pause = (pause * 2).min(PAUSES.1);
                 }
-            }
-            if ear.is_none() {
-                home.is_told(false);
             }
         }
         if Instant::now() >= look_at {

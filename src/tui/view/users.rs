@@ -4,7 +4,12 @@ use ratatui::layout::Rect;
 
 use super::{Canvas, Role, Scene, rooms::before, words};
 use crate::{
-    app::{action::Action, busy::Topic, model::UserRow, phrase::FILTERS},
+    app::{
+        action::Action,
+        busy::Topic,
+        model::{Load, UserRow},
+        phrase::FILTERS,
+    },
     core::{
         lang::{Phrase, phrase},
         member::{Filter, Fixer, Licence, LinkOrigin},
@@ -237,6 +242,11 @@ fn explain(scene: &mut Scene<'_>, canvas: &mut Canvas<'_>) {
     let dim = scene.s(Role::Dim);
     let place =
         scene.fill(phrase("{} of {}", "第 {} / {} 个"), &[&number(users.cursor + 1), &number(users.total)]);
+    let mark = match &users.load {
+        Load::Failed(_) => words::load_mark(scene, &users.load),
+        _ => "",
+    };
+    let place = if mark.is_empty() { place } else { format!("{mark} · {place}") };
     let cells = width(&place) + 2;
     canvas.rule(1, w.saturating_sub(cells + 1), 0, "─", scene.s(Role::Border));
     canvas.right(w.saturating_sub(1), 0, cells, &place, dim);

@@ -17,6 +17,8 @@ use crate::{
 const LOADING: Phrase = phrase("loading…", "加载中…");
 const CANNOT_LOAD: Phrase = phrase("This could not be loaded", "加载失败");
 const PRESS_REFRESH: Phrase = phrase("R tries again.", "按 R 重试。");
+const STORE_AWAY: Phrase = phrase("The store does not answer", "存储无响应");
+const COMES_BACK: Phrase = phrase("This is loaded as soon as it is back.", "恢复后会自动加载。");
 const NOW: Phrase = phrase("now", "刚刚");
 const MINUTES: Phrase = phrase("{} m", "{} 分");
 const HOURS: Phrase = phrase("{} h", "{} 时");
@@ -27,6 +29,10 @@ pub(super) fn nothing(scene: &Scene<'_>, canvas: &mut Canvas<'_>, load: &Load, e
     let dim = scene.s(Role::Dim);
     match load {
         Load::Never | Load::Loading => notice::draw(canvas, (scene.t(LOADING), dim), &[]),
+        Load::Failed(fault) if fault.is_store_away => {
+            let lines = [("", dim), (scene.t(COMES_BACK), dim)];
+            notice::draw(canvas, (scene.t(STORE_AWAY), scene.s(Role::Warn)), &lines);
+        }
         Load::Failed(fault) => {
             let (what, hint) = (fault_line(fault), fault.hint.as_deref().map(SafeText::line));
             let hint = hint.as_ref().map_or("", SafeText::as_str);
@@ -54,6 +60,8 @@ pub(super) fn fault_line(fault: &Fault) -> String {
 pub(super) fn load_mark(scene: &Scene<'_>, load: &Load) -> &'static str {
     match load {
         Load::Loading => scene.t(LOADING),
+        // Why is in the header.
+        Load::Failed(fault) if fault.is_store_away => scene.t(phrase("as it was before", "未刷新")),
         Load::Failed(_) => scene.t(phrase("refresh failed: !", "刷新失败：!")),
         _ => "",
     }
