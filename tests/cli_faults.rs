@@ -10,7 +10,7 @@
 
 mod common;
 
-use common::{Home, Ran, Running};
+use common::{Home, PATIENCE, Ran, Running};
 use larkdeck::sim::{Fault, FaultKind, Scenario, Sim, SimOptions, Speech};
 use tokio::runtime::Runtime;
 
@@ -164,4 +164,53 @@ fn a_tail_survives_a_dropped_connection_without_loss_or_repetition() {
     let unique: std::collections::BTreeSet<&String> = seen.iter().collect();
     assert_eq!(unique.len(), seen.len(), "{seen:?}");
     assert_eq!(tail.end("INT"), Some(130));
+}
+
+#[test]
+fn a_tail_says_that_the_store_was_restored_and_prints_what_it_missed() {
+    let platform = Platform::start(5);
+    let home = platform.home();
+    let say = |text: &str| {
+        let speech = Speech { chat: "alpha".to_owned(), text: text.to_owned(), ..Speech::default() };
+        platform.sim.control().say(&speech).unwrap()
+    };
+    let tail = |log: &str| {
+        let mut command = home.command(&["room", "tail", "alpha", "--since", "0", "--json"]);
+        command.stderr(std::fs::File::create(home.path(log)).unwrap());
+        let running = Running::start_as_it_is(command);
+        assert!(platform.runtime.block_on(platform.sim.control().wait_connections(1, PATIENCE)));
+        running
+    };
+    let id_of = |line: String| -> String {
+        let message: serde_json::Value = serde_json::from_str(&line).unwrap();
+        message["message_id"].as_str().unwrap().to_owned()
+    };
+    let holder = tail("holder");
+    let other = tail("other");
+    let first = say("first");
+    assert_eq!([id_of(holder.line()), id_of(other.line())], [first.clone(), first]);
+    // It learns nothing of what follows, until the store is another one.
+    common::signal(other.child.id(), "STOP");
+    let missed = [say("second"), say("third")];
+    assert_eq!([id_of(holder.line()), id_of(holder.line())], missed);
+    assert_eq!(holder.end("INT"), Some(130));
+    platform.runtime.block_on(restore(&home.path("data/larkdeck/larkdeck.db")));
+    // It looks again after some seconds.
+    std::thread::sleep(std::time::Duration::from_secs(6));
+    common::signal(other.child.id(), "CONT");
+    assert_eq!([id_of(other.line()), id_of(other.line())], missed);
+    let last = say("last");
+    assert_eq!(id_of(other.line()), last);
+    assert_eq!(other.end("INT"), Some(130));
+    let said = std::fs::read_to_string(home.path("other")).unwrap();
+    assert!(said.contains("numbers may begin anew; 2 messages were missed"), "{said}");
+}
+
+/// Makes a store another one, as a restored backup is.
+async fn restore(store: &std::path::Path) {
+    use sqlx::{Connection as _, Executor as _};
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(store);
+    let mut conn = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
+    conn.execute("update store_meta set generation = 'gen_restored'").await.unwrap();
+    conn.close().await.unwrap();
 }

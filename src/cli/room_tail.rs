@@ -1,21 +1,25 @@
 //! `larkdeck room tail`: follows a room until interrupted.
 
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
 use super::{error::CliError, output::note, room::resolve, room_read, setup::Context};
 use crate::{
     core::{
-        ids::{ChatId, Seq},
+        ids::{ChatId, MessageId, Seq},
+        lang::Lang,
         message::Message,
-        time::Timestamp,
+        time::{Clock as _, SystemClock, Timestamp},
     },
-    service::{Follow, LiveMode},
+    service::{Deck, Follow, LiveMode},
 };
 
 /// Between two tries while the store is out of reach.
 const STORE_PAUSE: Duration = Duration::from_secs(1);
+
+/// So many of the messages that were printed last are known by name.
+const RECENT: usize = 4_096;
 
 /// Where the following begins.
 enum Since {
@@ -53,17 +57,45 @@ pub(super) async fn run(context: &mut Context, room: &str, since: Option<&str>) 
         forgotten.sort_by_key(|message| message.seq);
     }
     let follow = deck.follow(after.max(floor));
-    let mut tail = Tail { follow, chat: room.chat_id, last: after, from };
+    let printed = Printed { recent: VecDeque::new(), before: SystemClock.now() };
+    let mut tail = Tail { deck, follow, chat: room.chat_id, last: after, from, printed };
     let result = tail.run(context, forgotten).await;
     live.stop().await;
     result
 }
 
 struct Tail {
+    deck: Deck,
     follow: Follow,
     chat: ChatId,
     last: Seq,
     from: Option<Timestamp>,
+    printed: Printed,
+}
+
+/// What was printed last: by it one goes on where the numbers of the store are others than before.
+struct Printed {
+    recent: VecDeque<(Timestamp, MessageId)>,
+    /// What is older and not among them is not missed.
+    before: Timestamp,
+}
+
+impl Printed {
+    fn take(&mut self, message: &Message) {
+        if self.recent.is_empty() {
+            self.before = self.before.min(message.body.created_at);
+        }
+        self.recent.push_back((message.body.created_at, message.body.message_id.clone()));
+        if self.recent.len() > RECENT
+            && let Some((at, _)) = self.recent.pop_front()
+        {
+            self.before = self.before.max(at);
+        }
+    }
+
+    fn has(&self, message: &Message) -> bool {
+        self.recent.iter().any(|(_, id)| *id == message.body.message_id)
+    }
 }
 
 impl Tail {
@@ -71,8 +103,7 @@ impl Tail {
     async fn run(&mut self, context: &mut Context, forgotten: Vec<Message>) -> Result<(), CliError> {
         let lang = context.setup.loaded.lang;
         for message in &forgotten {
-            self.last = message.seq;
-            room_read::print(&mut context.out, message, lang)?;
+            self.print(context, message, lang)?;
         }
         context.out.flush()?;
         let mut is_away = false;
@@ -95,13 +126,15 @@ impl Tail {
                 next => next?,
             };
             is_away = false;
+            if batch.reload {
+                self.print_missed(context, batch.cursor, lang).await?;
+            }
             for message in &batch.messages {
                 let is_early = self.from.is_some_and(|from| message.body.created_at < from);
                 if message.body.chat_id != self.chat || message.seq <= self.last || is_early {
                     continue;
                 }
-                self.last = message.seq;
-                room_read::print(&mut context.out, message, lang)?;
+                self.print(context, message, lang)?;
             }
             if !context.out.is_json() {
                 for seam in batch.seams.iter().filter(|seam| seam.chat_id == self.chat) {
@@ -110,6 +143,33 @@ impl Tail {
             }
             context.out.flush()?;
         }
+    }
+
+    fn print(&mut self, context: &mut Context, message: &Message, lang: Lang) -> Result<(), CliError> {
+        self.last = message.seq;
+        self.printed.take(message);
+        room_read::print(&mut context.out, message, lang)
+    }
+
+    /// The store is another one than before, or has forgotten in which order it learned: says so, and prints what it
+    /// has up to `head` and was not printed.
+    async fn print_missed(&mut self, context: &mut Context, head: Seq, lang: Lang) -> Result<(), CliError> {
+        let since = self.from.unwrap_or(self.printed.before).max(self.printed.before);
+        let mut missed = self.deck.history(&self.chat, Some(since), 0).await?;
+        missed.retain(|message| message.seq <= head && !self.printed.has(message));
+        missed.sort_by_key(|message| message.seq);
+        note(&format!(
+            "the store was restored, has failed over, or has forgotten its order: numbers may begin anew; {} missed",
+            match missed.len() {
+                1 => "1 message was".to_owned(),
+                count => format!("{count} messages were"),
+            }
+        ));
+        for message in &missed {
+            self.print(context, message, lang)?;
+        }
+        self.last = head;
+        Ok(())
     }
 }
 
