@@ -40,7 +40,7 @@ fn nothing_acknowledged_is_lost_and_nothing_is_there_twice() {
         encrypt_key: sim.encrypt_key.clone(),
     };
     let mut gateways = [Gateway::start(&home, &[]), Gateway::start(&home, &[])];
-    let request = |no: u32| signer.message(&id, CHAT, no);
+    let request = |no: u32| signer.message(&id, CHAT, no, 1_700_000_000_000 + i64::from(no));
     // The room is there before anybody follows it.
     assert!(push(&gateways[0].base, &request(0)));
     let mut followers = [(); 3].map(|()| Follower::start(&home, CHAT));

@@ -25,8 +25,8 @@ pub fn message_id(no: u32) -> String {
 }
 
 impl Signer {
-    /// The request to an integration that tells of message `no` in a chat.
-    pub fn message(&self, integration: &str, chat: &str, no: u32) -> Vec<u8> {
+    /// The request to an integration that tells of message `no` in a chat, which was written at `at_ms`.
+    pub fn message(&self, integration: &str, chat: &str, no: u32, at_ms: i64) -> Vec<u8> {
         let event = json!({
             "schema": "2.0",
             "header": {"event_id": format!("e{no:031}"), "event_type": "im.message.receive_v1",
@@ -35,7 +35,7 @@ impl Signer {
             "event": {
                 "sender": {"sender_id": {"open_id": "ou_00000000000000000000000000000001"}, "sender_type": "user"},
                 "message": {"message_id": message_id(no),
-                    "create_time": (1_700_000_000_000_u64 + u64::from(no)).to_string(),
+                    "create_time": at_ms.to_string(),
                     "chat_id": chat, "chat_type": "group", "message_type": "text",
                     "content": format!("{{\"text\":\"line {no}\"}}")},
             },

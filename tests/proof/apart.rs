@@ -10,7 +10,7 @@ use std::{
 use serde_json::json;
 
 use crate::{
-    disk, partition,
+    disk, partition, rough, seed,
     table::{Engine, Row, say},
 };
 
@@ -29,7 +29,8 @@ fn unshare(program: &std::ffi::OsStr) -> Command {
     command
 }
 
-fn is_allowed() -> bool {
+/// Whether the system gives namespaces to this user.
+pub fn is_allowed() -> bool {
     let tried = "ip link add here type veth peer name there && mount -t tmpfs -o size=1m tmpfs /mnt";
     let mut command = unshare("sh".as_ref());
     command.args(["-c", tried]).stdout(Stdio::null()).stderr(Stdio::null());
@@ -44,25 +45,15 @@ pub fn run(what: &'static str, engine: Engine, times: u32) -> Row {
     let mut command = unshare(std::env::current_exe().unwrap().as_os_str());
     command.args(["--ignored", "--exact", "--nocapture", "inside"]);
     command.env(TRIAL, format!("{what}|{engine}|{times}"));
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    // It takes longer than a command may.
-    let read = |mut stream: Box<dyn std::io::Read + Send>| {
-        std::thread::spawn(move || {
-            let mut text = String::new();
-            _ = stream.read_to_string(&mut text);
-            text
-        })
-    };
-    let stdout = read(Box::new(child.stdout.take().unwrap()));
-    let stderr = read(Box::new(child.stderr.take().unwrap()));
-    let status = child.wait().unwrap();
-    let (stdout, stderr) = (stdout.join().unwrap(), stderr.join().unwrap());
+    // It takes longer than a command may; what it says on the way is for who waits for it.
+    let output = command.stderr(Stdio::inherit()).output().unwrap();
+    let (status, stdout) = (output.status, String::from_utf8(output.stdout).unwrap());
     let line = stdout.lines().find_map(|line| line.split_once(MARK).map(|(_, row)| row.to_owned()));
-    let Some(line) = line.filter(|_| status.success()) else { panic!("{stdout}\n{stderr}") };
-    read_row(what, engine, times, &serde_json::from_str(&line).unwrap())
+    let Some(line) = line.filter(|_| status.success()) else { panic!("{stdout}") };
+    read_row(what, engine, &serde_json::from_str(&line).unwrap())
 }
 
-fn read_row(what: &'static str, engine: Engine, times: u32, row: &serde_json::Value) -> Row {
+fn read_row(what: &'static str, engine: Engine, row: &serde_json::Value) -> Row {
     let text = |name: &str| row[name].as_str().unwrap().to_owned();
     if !row["is_run"].as_bool().unwrap() {
         return Row::not_run(what, engine, text("note"));
@@ -77,7 +68,12 @@ fn read_row(what: &'static str, engine: Engine, times: u32, row: &serde_json::Va
         integrity: text("integrity"),
         alike: row["alike"].as_bool().unwrap(),
         note: text("note"),
-        ..Row::new(what, engine, times, Duration::from_secs_f64(row["seconds"].as_f64().unwrap()))
+        ..Row::new(
+            what,
+            engine,
+            u32::try_from(count("times")).unwrap(),
+            Duration::from_secs_f64(row["seconds"].as_f64().unwrap()),
+        )
     }
 }
 
@@ -91,12 +87,15 @@ pub fn inside() {
     let times = parts.next().unwrap().parse().unwrap();
     let row = match what {
         partition::FROM_DATABASE | partition::FROM_PLATFORM => partition::cut(what, times),
+        _ if what == rough::SHORT.what || what == rough::LONG.what => rough::inside(what, seed()),
         _ if engine == Engine::Sqlite.to_string() => disk::full_sqlite(times),
         _ => disk::full_postgres(times),
     };
-    let Row { acknowledged, stored, doubles, lost, foreign, integrity, alike, took, note, is_run, .. } = row;
+    let Row {
+        times, acknowledged, stored, doubles, lost, foreign, integrity, alike, took, note, is_run, ..
+    } = row;
     let seconds = took.as_secs_f64();
-    let row = json!({ "acknowledged": acknowledged, "stored": stored, "doubles": doubles, "lost": lost,
+    let row = json!({ "times": times, "acknowledged": acknowledged, "stored": stored, "doubles": doubles, "lost": lost,
         "foreign": foreign, "integrity": integrity, "alike": alike, "seconds": seconds, "note": note,
         "is_run": is_run });
     use std::io::Write as _;

@@ -15,13 +15,13 @@ use crate::{
 const WHAT: &str = "clock steps of 1 h";
 
 /// Where libfaketime is.
-fn library() -> Option<PathBuf> {
+pub fn library() -> Option<PathBuf> {
     let folders = std::fs::read_dir("/usr/lib").ok()?.flatten().map(|entry| entry.path());
     folders.map(|folder| folder.join("faketime/libfaketime.so.1")).find(|library| library.is_file())
 }
 
 /// Tells a home's programs a time of day that is in a file, and leaves them the clock that measures.
-fn give_clock(home: &mut Home, library: &Path) -> PathBuf {
+pub fn give_clock(home: &mut Home, library: &Path) -> PathBuf {
     let file = home.write("clock", "+0\n");
     home.variables.extend([
         ("LD_PRELOAD", library.to_str().unwrap().to_owned()),
@@ -31,6 +31,14 @@ fn give_clock(home: &mut Home, library: &Path) -> PathBuf {
         ("DONT_FAKE_MONOTONIC", "1".to_owned()),
     ]);
     file
+}
+
+/// Sets such a clock, by seconds such as `-3600` from what it is.
+pub fn set(clock: &Path, step: &str) {
+    // In one step: who reads it sees the one or the other.
+    let new = clock.with_extension("new");
+    std::fs::write(&new, format!("{step}\n")).unwrap();
+    std::fs::rename(&new, clock).unwrap();
 }
 
 /// Three hosts, each with a clock of its own; after each step, somebody on that host writes something.
@@ -49,11 +57,8 @@ pub fn steps(engine: Engine, times: u32, seed: u64) -> Row {
             let heard = stage.acknowledged().len();
             until("it goes on", || stage.acknowledged().len() > heard + 5);
             let at = usize::try_from(dice.below(3)).unwrap();
-            let step = *dice.pick(&["+3600\n", "-3600\n", "+0\n"]);
-            // In one step: who reads it sees the one or the other.
-            let new = clocks[at].with_extension("new");
-            std::fs::write(&new, step).unwrap();
-            std::fs::rename(&new, &clocks[at]).unwrap();
+            let step = *dice.pick(&["+3600", "-3600", "+0"]);
+            set(&clocks[at], step);
             let text = format!("after step {no}");
             homes[at].run(&["room", "send", OUT[at], &text]).expect(0);
             assert_eq!(stage.platform.count(OUT[at], &text), 1);

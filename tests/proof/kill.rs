@@ -36,7 +36,8 @@ pub fn ingest(engine: Engine, kills: u32, seed: u64) -> Row {
     stage.refuse_lists();
     let (load, mut dice) = (Load::new(&stage), Dice::new(seed));
     let home = &stage.home;
-    let mut gateways = [(); 2].map(|()| Gateway::start(home, &["--no-long-connection"]));
+    // One of them takes part in the connection too, and dies with it.
+    let mut gateways = [&["--no-long-connection"][..], &[]].map(|args| Gateway::start(home, args));
     let set_bases = |gateways: &[Gateway<'_>]| {
         *load.bases.lock().unwrap() = gateways.iter().map(|one| one.base.clone()).collect();
     };

@@ -21,9 +21,13 @@ mod partition;
 #[path = "../common/postgres.rs"]
 mod postgres;
 mod restart;
+mod rough;
 mod stage;
 mod stall;
 mod table;
+#[allow(dead_code, reason = "each test binary uses its part")]
+#[path = "../pty/terminal.rs"]
+mod terminal;
 
 use std::time::Duration;
 
@@ -99,11 +103,21 @@ fn the_disk_of_the_database_is_full() {
     apart::run(disk::WHAT, Postgres, 1).assert_clean();
 }
 
+#[test]
+fn consoles_are_handled_roughly() {
+    rough::run(&rough::SHORT, seed()).assert_clean();
+}
+
 /// What runs in namespaces of its own.
 #[test]
 #[ignore = "the others begin it"]
 fn inside() {
     apart::inside();
+}
+
+/// The seed of this run.
+fn seed() -> u64 {
+    std::env::var("LARKDECK_PROOF_SEED").map_or(SEED, |seed| seed.parse().unwrap())
 }
 
 /// Something to prove.
@@ -129,14 +143,15 @@ fn trials(seed: u64) -> Vec<Trial> {
         trial(partition::FROM_PLATFORM, Postgres, || apart::run(partition::FROM_PLATFORM, Postgres, 3)),
         trial(disk::WHAT, Sqlite, || apart::run(disk::WHAT, Sqlite, 3)),
         trial(disk::WHAT, Postgres, || apart::run(disk::WHAT, Postgres, 3)),
+        trial(rough::LONG.what, Postgres, move || rough::run(&rough::LONG, seed)),
     ]
 }
 
 /// All of it, many times; `LARKDECK_PROOF_ONLY` names a part.
 #[test]
-#[ignore = "takes a quarter of an hour: tests/proof/run.sh"]
+#[ignore = "takes half an hour: tests/proof/run.sh"]
 fn long() {
-    let seed = std::env::var("LARKDECK_PROOF_SEED").map_or(SEED, |seed| seed.parse().unwrap());
+    let seed = seed();
     let only = std::env::var("LARKDECK_PROOF_ONLY").unwrap_or_default();
     let mut rows = Vec::new();
     for (what, engine, run) in trials(seed) {

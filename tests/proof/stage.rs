@@ -215,6 +215,7 @@ async fn postgres_integrity(database: &Database) -> String {
 pub struct Load<'a> {
     pub stage: &'a Stage,
     ended: AtomicBool,
+    rests: AtomicBool,
     /// Where the gateways listen; none: everything comes by the long connection.
     pub bases: Mutex<Vec<String>>,
     said: Mutex<BTreeSet<String>>,
@@ -229,6 +230,7 @@ impl<'a> Load<'a> {
         Self {
             stage,
             ended: AtomicBool::new(false),
+            rests: AtomicBool::new(false),
             bases: Mutex::default(),
             said: Mutex::default(),
             pushed: Mutex::default(),
@@ -246,15 +248,34 @@ impl<'a> Load<'a> {
     /// Somebody says something.
     pub fn say(&self) {
         let no = self.next.fetch_add(1, Ordering::Relaxed);
-        let text = format!("said {no} {}", ".".repeat(self.length));
-        let id = self.stage.platform.say(ROOM, &text);
+        self.say_this(&format!("said {no} {}", ".".repeat(self.length)));
+    }
+
+    /// Somebody says this.
+    pub fn say_this(&self, text: &str) {
+        let id = self.stage.platform.say(ROOM, text);
         self.said.lock().unwrap().insert(id);
+    }
+
+    /// Nobody says anything for a while.
+    pub fn rest(&self) {
+        self.rests.store(true, Ordering::Relaxed);
+    }
+
+    pub fn go_on(&self) {
+        self.rests.store(false, Ordering::Relaxed);
+    }
+
+    pub fn is_resting(&self) -> bool {
+        self.rests.load(Ordering::Relaxed)
     }
 
     /// Talks until the end.
     pub fn talk(&self, pause: Duration) {
         while !self.ended.load(Ordering::Relaxed) {
-            self.say();
+            if !self.is_resting() {
+                self.say();
+            }
             std::thread::sleep(pause);
         }
     }
@@ -263,8 +284,14 @@ impl<'a> Load<'a> {
     /// acknowledged; some of them twice.
     pub fn push(&self, pause: Duration) {
         while !self.ended.load(Ordering::Relaxed) {
+            if self.is_resting() {
+                std::thread::sleep(pause);
+                continue;
+            }
             let no = self.next.fetch_add(1, Ordering::Relaxed);
-            let request = self.stage.platform.signer.message(&self.stage.integration, &self.stage.chat, no);
+            let stage = self.stage;
+            let at = stage.platform.control().now_ms();
+            let request = stage.platform.signer.message(&stage.integration, &stage.chat, no, at);
             let mut tries = 0;
             let mut once = || {
                 tries += 1;
@@ -289,13 +316,18 @@ impl<'a> Load<'a> {
         self.stage.acknowledged().len() + self.pushed.lock().unwrap().len()
     }
 
+    /// What was acknowledged in the end, once everything that was said is.
+    #[track_caller]
+    pub fn all_acknowledged(&self) -> BTreeSet<String> {
+        let (said, pushed) = (self.said.lock().unwrap().clone(), self.pushed.lock().unwrap().clone());
+        until("everything that was said is acknowledged", || self.stage.acknowledged().is_superset(&said));
+        self.stage.acknowledged().union(&pushed).cloned().collect()
+    }
+
     /// What became of it, once everything that was said is acknowledged and every follower has all of it.
     #[track_caller]
     pub fn judge(&self, what: &'static str, times: u32, followers: &mut [Follower<'_>]) -> Row {
-        let stage = self.stage;
-        let (said, pushed) = (self.said.lock().unwrap().clone(), self.pushed.lock().unwrap().clone());
-        until("everything that was said is acknowledged", || stage.acknowledged().is_superset(&said));
-        let acknowledged = stage.acknowledged().union(&pushed).cloned().collect();
+        let acknowledged = self.all_acknowledged();
         self.compare(what, times, followers, &acknowledged)
     }
 

@@ -18,6 +18,8 @@ use rustix::{
     process::{Pid, PidfdFlags, pidfd_open},
 };
 
+use crate::common::Home;
+
 /// What takes longer has hung.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -62,6 +64,20 @@ impl Start {
             args: args.iter().map(|arg| (*arg).to_owned()).collect(),
             environment: environment.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
             size: (120, 40),
+        }
+    }
+
+    /// In a home that may have a network and variables of its own.
+    pub fn within(home: &Home, args: &[&str]) -> Self {
+        let command = home.command(args);
+        let text = |word: &std::ffi::OsStr| word.to_str().unwrap().to_owned();
+        let usual = Self::new(&[], &home.path(""));
+        let own = home.environment().into_iter().map(|(key, value)| (key.to_owned(), value));
+        Self {
+            program: text(command.get_program()),
+            args: command.get_args().map(text).collect(),
+            environment: usual.environment.into_iter().chain(own).collect(),
+            size: usual.size,
         }
     }
 

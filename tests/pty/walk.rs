@@ -11,7 +11,7 @@ use super::{
 #[test]
 fn an_open_console_shows_a_person_become_linked_by_signing_in() {
     let (home, sim) = (Home::new(), Sim::start(&[]));
-    let mut console = Start::new(&["--lang", "en"], &home.path("")).start();
+    let mut console = Start::within(&home, &["--lang", "en"]).start();
     wait_empty(&mut console);
 
     home.add(&sim);
