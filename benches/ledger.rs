@@ -215,7 +215,8 @@ async fn pull(
                 let mut went = Vec::new();
                 while let Ok(one) = left.try_acquire() {
                     one.forget();
-                    let permit = ledger.acquire(call(1, limits)).await.unwrap();
+                    let mut permit = ledger.acquire(call(1, limits)).await.unwrap();
+                    permit.left(Instant::now());
                     went.push((permit.granted_at, Instant::now()));
                     tokio::time::sleep(rtt).await;
                     ledger.settle(permit, Outcome::Done).await;
@@ -260,7 +261,7 @@ async fn main() {
         bare_cost(name, &place).await;
     }
     cost_of_the_database().await;
-    println!("floor of a guard of 20 ms: 98.04 % of 50/s in the long run");
+    println!("a guard of 20 ms leaves 98.04 % of 50/s in the long run; answers within 15 ms leave more");
     for (handles, in_flight, rtt_ms, limits, calls) in [
         (1, 16, 5, FREE, 500),
         (1, 40, 300, FREE, 500),

@@ -121,8 +121,7 @@ async fn handles_on_one_file_share_the_second() {
             granted.extend(task.await.unwrap());
         }
         assert_eq!(granted.len(), 96);
-        // Each handle converts the shared clock to its own, which may differ by the time between two readings.
-        assert!(busiest(granted, Duration::from_millis(1010)) <= 50);
+        assert!(busiest(granted, Duration::from_secs(1)) <= 50);
         let report = open(&place, None).await.report(&app("cli_1")).await.unwrap();
         assert_eq!(report.month.used, 96);
         assert_eq!(report.minutes.iter().sum::<u32>(), 96);

@@ -154,7 +154,8 @@ pub struct Permit {
     pub granted_at: Instant,
     /// Older than this when the bytes are about to leave, it must be handed back unused.
     pub fresh_for: Duration,
-    /// When the request began to leave, where that is known: see [`Permit::left`]. The ledger gives `None`.
+    /// When the request began to leave, where that is known: see [`Permit::left`]. The ledger gives `None`, and
+    /// takes that for as late as it may have been.
     pub left_at: Option<Instant>,
     /// The call it was granted for.
     pub call: Call,

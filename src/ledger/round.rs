@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::core::permit::Class;
 
 use super::{
-    bucket::{Bucket, WAITER_LIFE_US, Waiter},
+    bucket::{Bucket, LATE_MAX_US, WAITER_LIFE_US, Waiter},
     limits::BucketSpec,
     month::{Month, MonthDenial, MonthRules},
 };
@@ -13,12 +13,17 @@ use super::{
 /// Permits are given so far ahead of their instant; their calls sleep until then. So one commit serves
 /// several calls and no timer has to be exact; but nobody who comes later can go before them.
 pub(crate) const HORIZON_US: i64 = 40_000;
+/// So much of [`Moment::lead`] a permit may be late, since whoever gets it may use it later: one that is alone and
+/// does not wait for a place then leaves as soon as it is known.
+const KNOWN_LATE_US: i64 = LATE_MAX_US / 2;
 /// The most that [`Moment::lead`] may be.
 pub(crate) const LEAD_MAX_US: i64 = 500_000;
-/// So far ahead of its deciding a permit may lie.
-pub(crate) const AHEAD_MAX_US: i64 = HORIZON_US + LEAD_MAX_US;
+/// The most that [`Moment::doubt`] may be.
+pub(crate) const DOUBT_MAX_US: i64 = 200_000;
+/// So far ahead of its deciding a permit may count.
+pub(crate) const AHEAD_MAX_US: i64 = HORIZON_US + LEAD_MAX_US + DOUBT_MAX_US + LATE_MAX_US;
 /// A process looks again so long before the instant that it computed.
-const LEAD_US: i64 = 12_000;
+const LEAD_US: i64 = 20_000;
 /// After so long it looks whether a higher class is done that should have been.
 const LOOK_AGAIN_US: i64 = 25_000;
 
@@ -59,20 +64,26 @@ impl Buckets {
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Moment {
     pub(crate) now: i64,
-    /// So much later whoever gets a permit hears of it: none lies before.
+    /// So much later whoever gets a permit hears of it.
     pub(crate) lead: i64,
     /// Calls may leave so much later than at their instants, and nobody sees it.
     pub(crate) doubt: i64,
 }
 
 impl Moment {
+    /// From when a permit at `at` counts, until more is known of it.
+    pub(crate) fn counts_from(self, at: i64) -> i64 {
+        at + self.doubt + LATE_MAX_US
+    }
+
+    /// No permit lies before this: it would be too old when it is known.
     fn soonest(self) -> i64 {
-        self.now + self.lead
+        self.now + (self.lead - KNOWN_LATE_US).max(0)
     }
 
     /// Permits lie up to here.
     fn horizon(self) -> i64 {
-        self.soonest() + HORIZON_US
+        self.now + self.lead + HORIZON_US
     }
 }
 
@@ -128,9 +139,7 @@ pub(crate) fn decide(
         match verdict {
             Verdict::Goes { at } => {
                 for spec in ask.specs {
-                    let bucket = buckets.change(&spec.key);
-                    bucket.take(spec, at, now);
-                    bucket.widen(moment.doubt, now);
+                    buckets.change(&spec.key).take(spec, at, moment.counts_from(at), now);
                 }
                 if let Some(month) = ask.month.and_then(|month| months.get_mut(month)) {
                     month.count();

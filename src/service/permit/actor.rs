@@ -99,7 +99,7 @@ impl Actor {
             }
             self.tell_if_due();
         }
-        if !self.core.notes.is_empty() || !self.core.registered.is_empty() {
+        if self.core.has_news() || !self.core.registered.is_empty() {
             self.core.waiting.clear();
             self.round().await;
         }
@@ -180,7 +180,7 @@ impl Actor {
         core.waiting.retain(|waiting| !waiting.reply.is_closed());
         core.waiting.sort_by_key(|waiting| waiting.call.class);
         core.wake_at = None;
-        if core.waiting.is_empty() && core.notes.is_empty() && core.registered.is_empty() {
+        if core.waiting.is_empty() && !core.has_news() && core.registered.is_empty() {
             return;
         }
         if let Err(away) = self.learn_clock().await {

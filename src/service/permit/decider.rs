@@ -24,12 +24,12 @@ use crate::{
         limits::{BucketSpec, name},
         month::{Month, MonthDenial},
         notes::{Booked, Note, Pulse},
-        round::{Ask, Buckets, Round, Verdict, decide},
+        round::{Ask, Buckets, Moment, Round, Verdict, decide},
         tally::{add_day, add_minute, day_tally, granted},
     },
 };
 
-/// What was late is written with the next permits, at the latest after this.
+/// What was late, or what those who wait may profit by, is written with the next permits, at the latest after this.
 const NOTE_AFTER: Duration = Duration::from_millis(400);
 /// While the rows are away, what was settled is tried again so often.
 const AWAY_RETRY: Duration = Duration::from_secs(2);
@@ -127,9 +127,7 @@ impl Core {
         let note = Note::of(permit, outcome, at, booked, pulse);
         if note.is_urgent() {
             self.is_due = true;
-        } else if note.is_empty() {
-            return;
-        } else {
+        } else if !note.is_rider() || !self.waiting.is_empty() {
             let at = self.times.instant() + NOTE_AFTER;
             self.wake_at = Some(self.wake_at.map_or(at, |wake| wake.min(at)));
         }
@@ -259,7 +257,7 @@ impl Core {
                 }
                 Verdict::Goes { at } => {
                     self.last_id += 1;
-                    self.booked.insert(self.last_id, booked(&waiting, at, day, wall));
+                    self.booked.insert(self.last_id, booked(&waiting, at, day, &reading));
                     let permit = Permit {
                         id: self.last_id,
                         granted_at: instant + after(at),
@@ -282,6 +280,11 @@ impl Core {
         }
     }
 
+    /// Whether something was settled that has to be written, though nobody waits.
+    pub(super) fn has_news(&self) -> bool {
+        self.notes.iter().any(|note| !note.is_rider())
+    }
+
     pub(super) fn forget_notes(&mut self) {
         self.notes.clear();
         for written in self.unwritten.drain(..) {
@@ -295,9 +298,7 @@ impl Core {
             let day = self.rules.day(reading.wall);
             let went =
                 self.waiting.iter().zip(round.verdicts).filter_map(|(waiting, verdict)| match verdict {
-                    Verdict::Goes { at } => {
-                        Some((waiting.call.clone(), booked(waiting, at, day, reading.wall)))
-                    }
+                    Verdict::Goes { at } => Some((waiting.call.clone(), booked(waiting, at, day, &reading))),
                     _ => None,
                 });
             self.lost = Some(Lost { notes: self.notes.len(), went: went.collect() });
@@ -308,15 +309,23 @@ impl Core {
         }
         // Who waits for a note goes on: it could not be written yet.
         self.unwritten.clear();
-        if !self.notes.is_empty() {
+        if self.has_news() {
             self.wake_at = Some(self.times.instant() + AWAY_RETRY);
         }
     }
 }
 
-fn booked(waiting: &Waiting, at: i64, day: i64, wall: Timestamp) -> Booked {
+fn booked(waiting: &Waiting, at: i64, day: i64, reading: &Reading) -> Booked {
     let keys = waiting.specs.iter().map(|spec| spec.key.clone()).collect();
-    Booked { at, keys, day, minute: wall.ms().div_euclid(60_000) }
+    let Moment { doubt, .. } = reading.moment;
+    Booked {
+        at: at + doubt,
+        doubt: reading.doubt - doubt,
+        from: reading.moment.counts_from(at),
+        keys,
+        day,
+        minute: reading.wall.ms().div_euclid(60_000),
+    }
 }
 
 pub(super) fn closed() -> Denied {

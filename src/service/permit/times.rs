@@ -13,13 +13,15 @@ use crate::{
     },
     ledger::{
         BootClock,
+        bucket::LATE_MAX_US,
         limits::{guard_us, micros},
         pairing::{Lag, Pairing},
-        round::{AHEAD_MAX_US, LEAD_MAX_US, Moment},
+        round::{AHEAD_MAX_US, DOUBT_MAX_US, LEAD_MAX_US, Moment},
     },
 };
 
-/// A call may spend half of the smallest guard here; the other half is the network's.
+/// Of the smallest guard half may be lost on the way from a permit to its request's leaving; the other half is the
+/// network's. A permit may be older, since it counts accordingly.
 const FRESH_US: i64 = guard_us(Duration::from_secs(1)) / 2;
 
 /// The clocks of a process.
@@ -43,6 +45,8 @@ struct Rows {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Reading {
     pub(super) moment: Moment,
+    /// How much of its time is not known.
+    pub(super) doubt: i64,
     /// Of what run of the clock.
     pub(super) tag: u64,
     /// Whether that is a new one, to be written down.
@@ -88,16 +92,21 @@ impl Times {
 
     /// What an answer says that has just come.
     pub(super) fn read(&mut self, clock: Option<RowsClock>, before: i64) -> Reading {
-        let (own, instant) = (self.boot.now_us(), self.clock.instant());
+        // Something else may run between the readings of two clocks.
+        let earliest = self.clock.instant();
+        let own = self.boot.now_us();
+        let instant = self.clock.instant();
+        let apart = micros(instant.saturating_duration_since(earliest));
         let Some(clock) = clock else {
             return Reading {
-                moment: Moment { now: own, ..Moment::default() },
+                moment: Moment { now: own, lead: 0, doubt: uncovered(apart) },
+                doubt: apart,
                 tag: self.boot.boot_tag(),
                 is_new_run: false,
                 ahead: 0,
                 instant,
                 wall: self.clock.now(),
-                fresh_for: span(FRESH_US),
+                fresh_for: fresh_for(apart),
             };
         };
         let rows = match &mut self.rows {
@@ -116,19 +125,20 @@ impl Times {
         };
         rows.tag = clock.tag;
         let known = clock.tag.filter(|_| !rows.was_set);
-        let doubt = rows.pairing.doubt();
+        let doubt = rows.pairing.doubt() + apart;
         Reading {
             moment: Moment {
                 now: clock.now_us,
                 lead: rows.lag.usual().min(LEAD_MAX_US),
-                doubt: (doubt - FRESH_US / 2).max(0),
+                doubt: uncovered(doubt),
             },
+            doubt,
             tag: known.unwrap_or_else(|| getrandom::u64().unwrap_or_else(|_| own.unsigned_abs())),
             is_new_run: known.is_none(),
             ahead: AHEAD_MAX_US,
             instant: instant.checked_sub(span(own - rows.pairing.latest(clock.now_us))).unwrap_or(instant),
             wall: wall_of(clock.now_us),
-            fresh_for: span(FRESH_US - doubt.min(FRESH_US / 2)),
+            fresh_for: fresh_for(doubt),
         }
     }
 
@@ -147,6 +157,16 @@ impl Times {
         let left = (asked_at + patience).saturating_duration_since(self.instant());
         self.now_us().saturating_add(micros(left))
     }
+}
+
+/// How long a permit may be used: what it is not known to be late takes from it, at most the half.
+fn fresh_for(doubt: i64) -> Duration {
+    span(FRESH_US - doubt.min(FRESH_US / 2) + LATE_MAX_US)
+}
+
+/// What of a doubt that does not cover.
+fn uncovered(doubt: i64) -> i64 {
+    (doubt - FRESH_US / 2).clamp(0, DOUBT_MAX_US)
 }
 
 fn span(us: i64) -> Duration {
