@@ -12,8 +12,22 @@ mod common;
 #[path = "common/postgres.rs"]
 mod postgres;
 
+use std::sync::Arc;
+
 use common::Home;
+use larkdeck::{
+    core::{
+        ids::AppKey,
+        integration::Holder,
+        permit::{Call, Class, Feature, MonthClass, Outcome, PermitSource as _},
+        time::SystemClock,
+    },
+    ledger::MonthRules,
+    service::Ledger,
+    store::permit,
+};
 use serde_json::Value;
+use sqlx::{ConnectOptions as _, Connection as _};
 
 fn lines(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -109,4 +123,70 @@ async fn a_store_moves_to_a_database_and_back() {
     home.run(&["store", "copy", &url, &back]).expect(0);
     assert_eq!(home.run(&["--store", &back, "member", "list", "--json"]).expect(0).stdout, members);
     home.run(&["store", "copy", &back, &back]).expect(2);
+}
+
+/// One permit was taken there, and written down.
+async fn a_call_was_made(url: &str) {
+    let me = Holder { user: "ann".to_owned(), host: "bastion".to_owned(), pid: 7 };
+    let rows = permit::open(&url.parse().unwrap(), &me).await.unwrap();
+    let ledger = Ledger::open(rows, MonthRules::default(), Arc::new(SystemClock));
+    let call = Call {
+        app: AppKey { base_url: "http://127.0.0.1:1".into(), app_id: "cli_1".parse().unwrap() },
+        endpoint: "im.message.create",
+        limits: &[],
+        is_send: false,
+        target: None,
+        month: MonthClass::Counted,
+        class: Class::Person,
+        feature: Feature::Send,
+        patience: None,
+    };
+    let permit = ledger.acquire(call).await.unwrap();
+    ledger.settle(permit, Outcome::Done).await;
+    ledger.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_check_names_what_is_wrong_in_the_ledger() {
+    let home = Home::new();
+    let file = home.path("ledger/store.db");
+    std::fs::create_dir(home.path("ledger")).unwrap();
+    let mut places = vec![(format!("sqlite:{}", file.display()), None)];
+    if let Some(database) = postgres::database().await {
+        places.push((database.url(), Some(database)));
+    }
+    for (url, database) in places {
+        home.run(&["--store", &url, "store", "init"]).expect(0);
+        a_call_was_made(&url).await;
+        let sound = home.run(&["--store", &url, "store", "check", "--json"]).expect(0);
+        let rows = lines(&sound.stdout);
+        let of = |table: &str| rows.iter().find(|row| row["table"] == table).unwrap()["rows"].clone();
+        assert_eq!(
+            (of("permit_day"), of("permit_minute"), of("permit_bucket")),
+            (1.into(), 1.into(), 1.into())
+        );
+        let break_it = "update permit_day set counted = -1; update permit_minute set minute = 9999999999;
+            update permit_bucket set state = touched_us_bytes where key like '%app'";
+        match &database {
+            Some(database) => {
+                let text = break_it.replace("touched_us_bytes", "'\\x01'::bytea");
+                sqlx::raw_sql(sqlx::AssertSqlSafe(text))
+                    .execute(&mut database.connect().await)
+                    .await
+                    .unwrap();
+            }
+            None => {
+                let text = break_it.replace("permit_", "").replace("touched_us_bytes", "x'01'");
+                let options =
+                    sqlx::sqlite::SqliteConnectOptions::new().filename(file.with_file_name("ledger.db"));
+                let mut connection = options.connect().await.unwrap();
+                sqlx::raw_sql(sqlx::AssertSqlSafe(text)).execute(&mut connection).await.unwrap();
+                connection.close().await.unwrap();
+            }
+        }
+        let broken = home.run(&["--store", &url, "store", "check", "--json"]).expect(1);
+        let found: Vec<String> =
+            lines(&broken.stdout).iter().filter_map(|row| row["rule"].as_str().map(str::to_owned)).collect();
+        assert_eq!(found, ["permit_bucket", "permit_count", "permit_future"], "{url}");
+    }
 }

@@ -4,6 +4,7 @@
 use super::{
     ids::{AppKey, TenantKey},
     permit::{BoxFuture, Feature},
+    time::Timestamp,
 };
 
 /// The rows cannot be reached, with the engine's words.
@@ -160,6 +161,34 @@ pub struct ReportRows {
     pub minutes: Vec<MinuteTally>,
     /// The month.
     pub month: MonthFound,
+}
+
+/// Every row that there is, for a check.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AllRows {
+    /// The time there, as in [`RowsFound::clock`].
+    pub clock: Option<RowsClock>,
+    /// Apps with their tenants, as they are written.
+    pub apps: Vec<(String, String)>,
+    /// Buckets by key.
+    pub buckets: Vec<(String, Vec<u8>)>,
+    /// Everything that counts calls.
+    pub counts: Vec<CountRow>,
+}
+
+/// Calls of an app in some time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CountRow {
+    /// The table.
+    pub table: &'static str,
+    /// The app, as it is written.
+    pub app: String,
+    /// When the time began, on the calendar that it is of.
+    pub from: Timestamp,
+    /// Of which endpoint, where it is of one.
+    pub endpoint: String,
+    /// Numbers of calls, and whether something is so.
+    pub numbers: Vec<i64>,
 }
 
 /// Keeps the rows, for all processes that share them.

@@ -267,6 +267,11 @@ impl Bucket {
         bucket.newest = from.i64().unwrap_or_else(|_| bucket.instants.last().copied().unwrap_or(0));
         Ok((bucket, tag))
     }
+
+    /// When the last of its permits counts, as far as they are in order at all.
+    pub(super) fn last(&self) -> Option<i64> {
+        self.instants.is_sorted().then(|| self.instants.last().copied().unwrap_or(0))
+    }
 }
 
 const CLASSES: [Class; 5] = [Class::Page, Class::Person, Class::Linking, Class::Fill, Class::Decoration];

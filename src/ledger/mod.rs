@@ -2,6 +2,7 @@
 //! processes share ([`crate::core::permit_rows`]), with the clock injected; the service asks them on behalf of
 //! its process.
 
+pub(crate) mod audit;
 pub(crate) mod bucket;
 mod clock;
 mod codec;

@@ -20,7 +20,7 @@ const SOON_US: i64 = GUARD_US - drift_us(Duration::from_secs(1));
 /// The smallest guard.
 const GUARD_US: i64 = guard_us(Duration::from_secs(1));
 /// The longest pause that a refusal can bring.
-const PAUSE_MAX: Duration = Duration::from_secs(3600);
+pub(super) const PAUSE_MAX: Duration = Duration::from_secs(3600);
 
 /// What is kept of a permit that was given.
 pub(crate) struct Booked {

@@ -2,7 +2,16 @@
 
 use super::deck::{Answer, Told};
 use crate::{
-    core::error::{Fault, Kind},
+    core::{
+        error::{Fault, Kind},
+        permit_rows::RowsClock,
+        time::Timestamp,
+    },
+    ledger::{
+        BootClock as _, MachineClock,
+        audit::{Wrong, audit},
+        report::Now,
+    },
     store::{CopiedTable, Finding, Store, StoreOptions, StoreUrl, TableSum, key::KeyRing, permit},
 };
 
@@ -80,6 +89,10 @@ fn finding(finding: Finding) -> FindingView {
     FindingView { rule: finding.rule, key: finding.key, text: finding.text, fix: finding.fix }
 }
 
+fn wrong(wrong: Wrong) -> FindingView {
+    FindingView { rule: wrong.rule, key: wrong.key, text: wrong.text, fix: wrong.fix }
+}
+
 fn copied(table: &CopiedTable) -> CopyView {
     CopyView { from: sum(table.from.clone()), to: sum(table.to.clone()) }
 }
@@ -140,12 +153,43 @@ impl Opening {
         let checked = store.check().await.told();
         store.close().await;
         let checked = checked?;
+        let url = self.url(&self.store_url)?;
+        let (sums, ledger) = self.checked_ledger(&url).await;
         Ok(StoreChecked {
-            place: self.url(&self.store_url)?.to_string(),
-            tables: checked.tables.into_iter().map(sum).collect(),
-            findings: checked.findings.into_iter().map(finding).collect(),
+            place: url.to_string(),
+            tables: checked.tables.into_iter().chain(sums).map(sum).collect(),
+            findings: checked.findings.into_iter().map(finding).chain(ledger).collect(),
             is_told: checked.is_told,
         })
+    }
+
+    async fn checked_ledger(&self, url: &StoreUrl) -> (Vec<TableSum>, Vec<FindingView>) {
+        match permit::read_all(url).await {
+            Ok((sums, rows)) => {
+                let found = audit(&rows, self.ledger_now(rows.clock));
+                (sums, found.into_iter().map(wrong).collect())
+            }
+            Err(error) => {
+                let fix = "Look at the store: its disk and permissions, or its database.";
+                let text = error.to_string();
+                (Vec::new(), vec![FindingView { rule: "permit_read", key: String::new(), text, fix }])
+            }
+        }
+    }
+
+    /// The time of the ledger's rows: the database's, or of a file the machine's.
+    fn ledger_now(&self, clock: Option<RowsClock>) -> Now {
+        match clock {
+            Some(clock) => Now {
+                wall: Timestamp::from_ms(clock.now_us.div_euclid(1000)),
+                us: clock.now_us,
+                tag: clock.tag.unwrap_or(0),
+            },
+            None => {
+                let boot = MachineClock::new();
+                Now { wall: self.clock.now(), us: boot.now_us(), tag: boot.boot_tag() }
+            }
+        }
     }
 
     /// Copies the store `from` into the empty store `to`, which is made where there is none, and reads it back.

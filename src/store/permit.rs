@@ -6,9 +6,11 @@
 //! second while it counts; a power cut forgets the calls of a second at most. A killed process forgets none.
 
 mod carry;
+mod check;
 mod postgres;
 mod sql;
 mod statement;
+pub(in crate::store) mod table;
 
 use std::{
     fs,
@@ -35,7 +37,7 @@ const VERSION: i64 = 1;
 /// The lock is held for a fraction of a millisecond at a time; after so long something is wrong.
 const BUSY: Duration = Duration::from_secs(2);
 
-pub use self::carry::carry;
+pub use self::{carry::carry, check::read_all};
 
 /// Opens the rows that go with a store: the file beside a SQLite store, the tables in a PostgreSQL store.
 ///

@@ -36,14 +36,19 @@ const PRUNED_MAX: usize = 3;
 /// # Errors
 /// [`LedgerError`] with the database's words.
 pub(super) async fn open_database(url: &PgUrl, me: &Holder) -> Result<Box<dyn PermitRows>, LedgerError> {
-    let bad = |reason| LedgerError { place: url.to_string(), reason };
     let name = format!("larkdeck {me} {} ledger", me.pid);
-    let options = url.connect_options().map_err(|error| bad(error.to_string()))?.application_name(&name);
-    let mut tables = LedgerTables { options, open: None, unsure: None, was_committed: false };
-    match tables.clock().await {
-        Ok(_) => Ok(Box::new(tables)),
-        Err(away) => Err(bad(away.reason)),
-    }
+    let (tables, _) = LedgerTables::open(url, &name).await?;
+    Ok(Box::new(tables))
+}
+
+/// What the clock of the rows shows.
+///
+/// # Errors
+/// [`LedgerError`] with the database's words.
+pub(super) async fn clock_of(url: &PgUrl) -> Result<Option<RowsClock>, LedgerError> {
+    let (mut tables, clock) = LedgerTables::open(url, "larkdeck store check").await?;
+    tables.close().await;
+    Ok(clock)
 }
 
 /// Why the rows cannot be used.
@@ -95,6 +100,14 @@ struct LedgerTables {
 }
 
 impl LedgerTables {
+    async fn open(url: &PgUrl, name: &str) -> Result<(Self, Option<RowsClock>), LedgerError> {
+        let bad = |reason| LedgerError { place: url.to_string(), reason };
+        let options = url.connect_options().map_err(|error| bad(error.to_string()))?.application_name(name);
+        let mut tables = Self { options, open: None, unsure: None, was_committed: false };
+        let clock = tables.clock().await.map_err(|away| bad(away.reason))?;
+        Ok((tables, clock))
+    }
+
     async fn connect(&mut self) -> Result<PgConnection, Trouble> {
         let mut connection = self.options.connect().await?;
         if let Some(transaction) = self.unsure {

@@ -4,6 +4,7 @@ use super::{
     super::{
         copy::TableSum,
         db::Db,
+        permit,
         sql::{Bulk, Query, Text, Type, Value, q},
         table::{Scope, TABLES, Table},
     },
@@ -38,20 +39,22 @@ async fn catalog(db: &Db, bed: &Bed) -> BTreeMap<String, Vec<String>> {
     for own in ["store_meta", "larkdeck_schema"] {
         tables.remove(own);
     }
-    // The call ledger's, which are in a file of their own beside a SQLite store.
-    tables.retain(|name, _| !name.starts_with("permit_"));
     tables.values_mut().for_each(|columns| columns.sort());
     tables
 }
 
 async fn the_list_of_tables_is_the_schema(bed: Bed) {
     let store = bed.open().await;
-    let listed: BTreeMap<String, Vec<String>> = TABLES
-        .iter()
-        .map(|table| {
-            let mut columns: Vec<String> = table.columns.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let own = TABLES.iter().map(|table| (table.name, table.columns));
+    // The call ledger's are in a file of their own beside a SQLite store.
+    let ledger = permit::table::TABLES.iter().map(|table| (table.shown, table.columns));
+    let ledger = ledger.filter(|_| matches!(bed.url, StoreUrl::Postgres(_)));
+    let listed: BTreeMap<String, Vec<String>> = own
+        .chain(ledger)
+        .map(|(table, columns)| {
+            let mut columns: Vec<String> = columns.iter().map(|(name, _)| (*name).to_owned()).collect();
             columns.sort();
-            (table.name.to_owned(), columns)
+            (table.to_owned(), columns)
         })
         .collect();
     assert_eq!(catalog(store.db(), &bed).await, listed);
