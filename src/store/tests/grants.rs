@@ -3,7 +3,7 @@
 use super::{
     super::{
         Anchor, Excess, Granted, LinkChange, MemberRow, OperationQuery, Seen, StoreError, StoreOptions,
-        StoreUrl,
+        StoreUrl, permit,
         sql::{Query, Row, Text},
     },
     *,
@@ -11,6 +11,8 @@ use super::{
 use crate::core::{
     member::LinkOrigin,
     operation::NewOperation,
+    permit::Feature,
+    permit_rows::{BucketRow, Counts, DayTally, MinuteTally, PermitRows, RowsAsked, RowsAway, RowsChanged},
     role::{EVERYBODY_ELSE, Role},
 };
 
@@ -41,13 +43,39 @@ fn only(mut grants: Vec<Granted>) -> Granted {
     grants.remove(0)
 }
 
+fn url_of(bed: &Bed, login: &str) -> StoreUrl {
+    bed.url.to_string().replace("user=postgres", &format!("user={login}")).parse().unwrap()
+}
+
 /// The store as this login of the database sees it.
 async fn as_login(bed: &Bed, login: &str) -> Store {
-    let url: StoreUrl =
-        bed.url.to_string().replace("user=postgres", &format!("user={login}")).parse().unwrap();
+    let url = url_of(bed, login);
     let ring = KeyRing::load(KeySource::File(bed.path().join("key")), Some(&url)).unwrap();
     let options = StoreOptions { url, create: false, me: holder(login), name: None };
     Store::open(options, ring, Hand::new()).await.unwrap()
+}
+
+/// Everything that permits write.
+async fn permits_are_written(rows: &mut dyn PermitRows) -> Result<(), RowsAway> {
+    let (app, key) = (app("cli_a"), "a|cli_a|app".to_owned());
+    let endpoint = "im.message.create".to_owned();
+    let counts = Counts { counted: 1, ..Counts::default() };
+    let asked =
+        RowsAsked { keys: vec![key.clone()], months: vec![(app.clone(), 20_000)], ..RowsAsked::default() };
+    let changed = RowsChanged {
+        buckets: vec![BucketRow { key, state: vec![1], touched_us: 1 }],
+        days: vec![DayTally { app: app.clone(), day: 20_000, endpoint, feature: Feature::Send, counts }],
+        minutes: vec![MinuteTally { app: app.clone(), minute: 1, calls: 1 }],
+        closed: vec![(app.clone(), 20_000)],
+        clock_tag: Some(7),
+    };
+    // What is there already is changed by another verb than what is not.
+    for _ in 0..2 {
+        rows.transact(&asked, &mut |_| Ok(changed.clone())).await?;
+    }
+    rows.set_tenant(&app, &"t_1".parse().unwrap()).await?;
+    rows.rebase(&app, 20_000, 5).await?;
+    rows.prune(2, 2, 20_001).await
 }
 
 /// On PostgreSQL the login is who one is, and what its role may not, the database refuses whatever larkdeck does.
@@ -83,6 +111,13 @@ async fn the_database_itself_keeps_logins_to_their_roles() {
         let listed = store.report_ring("console", &mut Seen::default()).await;
         assert_eq!(listed.is_ok(), may_respond, "{role}: {listed:?}");
         assert_eq!(store.try_acquire(&app("cli_a"), None).await.is_ok(), may_respond, "{role}");
+        // Permits go with every call; what was counted everybody sees.
+        let mut ledger = permit::open(&url_of(&bed, login), &holder(login)).await.unwrap();
+        let written = permits_are_written(&mut *ledger).await;
+        assert_eq!(written.is_ok(), may_respond, "{role}: {written:?}");
+        let report = ledger.report(&app("cli_a"), "a|cli_a|", 0, 0, 0).await;
+        assert!(report.is_ok(), "{role}: {report:?}");
+        ledger.close().await;
         // The rest: admins alone.
         let may_administer = *role == Role::Admin;
         let row = MemberRow {
