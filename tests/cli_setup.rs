@@ -263,6 +263,24 @@ fn spreadsheets_get_no_formula_and_import_takes_it_back() {
 }
 
 #[test]
+fn a_licence_is_listed_where_it_is_told_and_goes_round() {
+    let home = Home::new();
+    home.run_input(&["member", "import", "-"], "id,name,许可证\n1,Ann,固定\n2,Bob,none\n3,Cid,\n").expect(0);
+    let told = || -> Vec<serde_json::Value> {
+        let members = home.run(&["member", "list", "--json"]).expect(0).objects();
+        members.into_iter().map(|mut member| member["licence"].take()).collect()
+    };
+    assert_eq!(told(), ["fixed".into(), "none".into(), serde_json::Value::Null]);
+    let csv = home.run(&["member", "list", "--csv"]).expect(0).stdout;
+    let report = home.run_input(&["member", "import", "-", "--json"], &csv).expect(0).object();
+    assert_eq!(report["unchanged"], 3, "{csv}");
+    home.run(&["member", "edit", "Bob", "--licence", "temporary"]).expect(0);
+    home.run(&["member", "edit", "Ann", "--licence", ""]).expect(0);
+    assert_eq!(told(), [serde_json::Value::Null, "temporary".into(), serde_json::Value::Null]);
+    home.run(&["member", "add", "Dee", "--licence", "gold"]).expect(2);
+}
+
+#[test]
 fn read_only_refuses_and_says_so() {
     let home = Home::new();
     home.run(&["member", "add", "Ann", "--email", "ann@ex.test"]).expect(0);

@@ -17,13 +17,15 @@ use crate::{
 /// A store of either engine, and a way past the program.
 enum Place {
     File(PathBuf),
-    Database(Database),
+    Database(Box<Database>),
 }
 
 impl Place {
     async fn all(home: &Home) -> Vec<Self> {
         let file = Self::File(home.path("store.db"));
-        std::iter::once(file).chain(postgres::database().await.map(Self::Database)).collect()
+        std::iter::once(file)
+            .chain(postgres::database().await.map(|it| Self::Database(Box::new(it))))
+            .collect()
     }
 
     fn url(&self) -> String {
