@@ -250,6 +250,14 @@ async fn what_was_counted_goes_along_when_a_store_moves() {
     let back = StoreUrl::Sqlite(back.path().join("back.db"));
     let carried = permit::carry(&database.url, &back).await.unwrap();
     assert!(carried.iter().all(|table| table.is_same() && table.to.rows > 0), "{carried:?}");
+    // Back to where it came from, where the old counts still are: not twice, and none of the new ones lost.
+    let ledger = open(database, None).await;
+    spend(&ledger, call(MonthClass::Counted), Outcome::Done).await;
+    let away = ledger.report(&app("cli_1")).await.unwrap();
+    let carried = permit::carry(&database.url, &file.url).await.unwrap();
+    assert!(carried.iter().all(larkdeck::store::CopiedTable::is_same), "{carried:?}");
+    let home = open(file, None).await.report(&app("cli_1")).await.unwrap();
+    assert_eq!((home.month.used, home.endpoints), (away.month.used, away.endpoints));
 }
 
 #[tokio::test]

@@ -125,6 +125,16 @@ fn a_certificate_that_has_expired_is_refused() {
 }
 
 #[test]
+fn a_certificate_of_an_authority_is_no_servers() {
+    let ours = Authority::new();
+    let Some(server) = server(&ours.itself(), &ours, None) else { return };
+    let home = home();
+    let roots = home.write("ca.pem", &ours.cert()).display().to_string();
+    let ran = store(&home, &url(&server, ELSEWHERE, &format!("?sslrootcert={roots}")), "init");
+    refused(ran, "an authority's own", "CA:FALSE");
+}
+
+#[test]
 fn a_database_without_tls_is_refused() {
     let settings = Settings { tcp: true, no_fsync: true, ..Settings::default() };
     let Some(server) = postgres::start(&settings) else { return };

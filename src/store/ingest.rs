@@ -17,7 +17,7 @@ use super::{
     sql::q,
 };
 use crate::core::{
-    ids::{ChatId, IntegrationId, MessageId, OpenId, Seq},
+    ids::{AppKey, ChatId, IntegrationId, MessageId, OpenId, Seq},
     message::{NewMessage, Via},
     room::Missing,
     time::Timestamp,
@@ -412,23 +412,30 @@ impl Store {
         self.inner().queue.submit(|reply| Job::Page { page, reply }).await
     }
 
-    /// An unbroken connection proves that the rooms of `integration` that were complete to `filled_to` or
-    /// later are complete to `to`.
+    /// An unbroken connection, held under the epoch, proves that the rooms of `integration` that were complete to
+    /// `filled_to` or later are complete to `to`. Where the lease is not held under it (any more, or in a store that
+    /// was restored meanwhile) nothing is proved.
     ///
     /// # Errors
     /// The engine's.
     pub async fn advance_complete(
         &self,
         integration: &IntegrationId,
+        (app, epoch): (&AppKey, i64),
         filled_to: Timestamp,
         to: Timestamp,
     ) -> Result<(), StoreError> {
         let mut tx = self.db().write("move the marks of rooms").await?;
         q("update room set complete_to = $3
-            where integration_id = $1 and complete_to >= $2 and complete_to < $3 and status = 'open'")
+            where integration_id = $1 and complete_to >= $2 and complete_to < $3 and status = 'open'
+                and exists (select 1 from lease where base_url = $4 and app_id = $5 and epoch = $6
+                    and holder_user is not null)")
         .bind(integration)
         .bind(filled_to)
         .bind(to)
+        .bind(&*app.base_url)
+        .bind(&app.app_id)
+        .bind(epoch)
         .run(&mut tx)
         .await?;
         tx.commit().await

@@ -36,6 +36,11 @@ impl Authority {
         self.0.pem()
     }
 
+    /// Shows its own certificate as if it were a server's.
+    pub fn itself(&self) -> Signed {
+        Signed { cert: self.cert(), key: self.0.key().serialize_pem() }
+    }
+
     /// Signs a certificate for these hosts, or a login that bears the name.
     pub fn sign(&self, name: &str, hosts: &[&str], holds: Holds) -> Signed {
         let hosts: Vec<String> = hosts.iter().map(|host| (*host).to_owned()).collect();

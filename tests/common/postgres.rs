@@ -275,6 +275,15 @@ impl Server {
             .disable_statement_logging()
     }
 
+    /// Runs one of its programs (`pg_dump`, `pg_restore`) as its superuser.
+    #[track_caller]
+    pub fn program(&self, name: &str, args: &[&str]) {
+        let mut command = Command::new(programs().unwrap().join(name));
+        command.args(["-h"]).arg(&self.folder).args(["-p", &self.port.to_string(), "-U", USER]).args(args);
+        let done = command.output().unwrap();
+        assert!(done.status.success(), "{name}: {}", String::from_utf8_lossy(&done.stderr));
+    }
+
     /// Where its socket is, and a `log` of what it said.
     pub fn folder(&self) -> &Path {
         &self.folder

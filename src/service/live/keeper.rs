@@ -470,8 +470,10 @@ impl<'a> Holding<'a> {
             return;
         }
         let to = Timestamp::from_ms(skew.platform_ms(heard_at.ms())).minus(UNPROVEN);
+        let held = (&self.facts.app.key, self.held.epoch);
         if to > filled_to
-            && let Err(error) = self.store.advance_complete(&self.keeper.integration, filled_to, to).await
+            && let Err(error) =
+                self.store.advance_complete(&self.keeper.integration, held, filled_to, to).await
         {
             tracing::warn!(%error, "rooms not marked");
         }

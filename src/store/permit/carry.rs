@@ -1,13 +1,23 @@
 //! What was counted goes along when a store is copied. The rate buckets do not: their instants are of a clock that
 //! the copy does not share, and a minute later they mean nothing anyway.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use super::{
     LedgerError, Trouble, reason,
-    table::{Scope, Side, TABLES},
+    table::{Rows, Scope, Side, TABLES},
 };
 use crate::store::{CopiedTable, StoreUrl, copy, sql::Value};
+
+/// The row without what was counted in its place besides `row`.
+fn without_more(mut there: Vec<Value>, row: &[Value]) -> Vec<Value> {
+    for (value, wanted) in there.iter_mut().zip(row) {
+        if let (Value::Int(value), Value::Int(wanted)) = (value, wanted) {
+            *value = (*value).min(*wanted);
+        }
+    }
+    there
+}
 
 /// Takes along what was counted in the store `from`, and reads it back.
 ///
@@ -24,10 +34,13 @@ pub async fn carry(from: &StoreUrl, to: &StoreUrl) -> Result<Vec<CopiedTable>, L
         let rows = source.read(table).await.map_err(|trouble| bad(from, trouble))?;
         target.write(table, &rows).await.map_err(|trouble| bad(to, trouble))?;
         // What else is there belongs to other stores of the same folder.
-        let mut there = target.read(table).await.map_err(|trouble| bad(to, trouble))?;
+        let there = target.read(table).await.map_err(|trouble| bad(to, trouble))?;
         let key = |row: &Vec<Value>| format!("{:?}", row.iter().take(table.key).collect::<Vec<_>>());
-        let wanted: BTreeSet<String> = rows.iter().map(key).collect();
-        there.retain(|row| wanted.contains(&key(row)));
+        let wanted: BTreeMap<String, &Vec<Value>> = rows.iter().map(|row| (key(row), row)).collect();
+        let there: Rows = there
+            .into_iter()
+            .filter_map(|row| wanted.get(&key(&row)).map(|wanted| without_more(row, wanted)))
+            .collect();
         carried.push(CopiedTable {
             from: copy::sum_up(table.shown, &rows),
             to: copy::sum_up(table.shown, &there),

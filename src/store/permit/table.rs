@@ -99,9 +99,20 @@ impl Table {
         names.join(", ")
     }
 
-    fn marks(&self) -> String {
+    /// What a folder's file has counted already, before the store moved away and came back, is not counted twice.
+    fn insert(&self, name: &str, greater: &str) -> String {
         let marks: Vec<String> = (1..=self.columns.len()).map(|number| format!("${number}")).collect();
-        marks.join(", ")
+        let counts = self.columns.iter().skip(self.key).filter(|(_, kind)| *kind == Type::Int);
+        let raised: Vec<String> =
+            counts.map(|(it, _)| format!("{it} = {greater}({name}.{it}, excluded.{it})")).collect();
+        let then = match raised.as_slice() {
+            [] => "do nothing".to_owned(),
+            _ => {
+                let key: Vec<&str> = self.columns.iter().take(self.key).map(|(name, _)| *name).collect();
+                format!("({}) do update set {}", key.join(", "), raised.join(", "))
+            }
+        };
+        format!("insert into {name} ({}) values ({}) on conflict {then}", self.names(), marks.join(", "))
     }
 }
 
@@ -135,13 +146,8 @@ macro_rules! read {
 }
 
 macro_rules! write {
-    ($connection:expr, $table:ident, $name:expr, $rows:ident) => {{
-        let text = format!(
-            "insert into {} ({}) values ({}) on conflict do nothing",
-            $name,
-            $table.names(),
-            $table.marks()
-        );
+    ($connection:expr, $table:ident, $name:expr, $greater:expr, $rows:ident) => {{
+        let text = $table.insert($name, $greater);
         let mut tx = $connection.begin().await?;
         for row in $rows {
             let mut query = sqlx::query(AssertSqlSafe(text.clone()));
@@ -190,8 +196,8 @@ impl Side {
 
     pub(super) async fn write(&mut self, table: &Table, rows: &Rows) -> Result<(), Trouble> {
         match self {
-            Self::File(open) => write!(open.connection, table, table.name, rows),
-            Self::Database(connection) => write!(connection, table, table.shown, rows),
+            Self::File(open) => write!(open.connection, table, table.name, "max", rows),
+            Self::Database(connection) => write!(connection, table, table.shown, "greatest", rows),
         }
         Ok(())
     }

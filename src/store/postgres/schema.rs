@@ -70,8 +70,7 @@ pub(in super::super) async fn bring_up_to_date(
     if row.text(1)? != home.identity() {
         // The database is a copy, was restored, or another server has taken over: cursors mean nothing here. Who
         // may not write leaves that to the others.
-        let text = "update store_meta set generation = $1, file_id = $2 where id = 1";
-        match q(text).bind(crate::store::new_id("g_")).bind(home.identity()).run(conn).await {
+        match q(NEW_GENERATION).bind(crate::store::new_id("g_")).bind(home.identity()).run(conn).await {
             Ok(_) | Err(StoreError::Denied { .. }) => {}
             Err(error) => return Err(error),
         }
@@ -198,15 +197,21 @@ pub(super) async fn identity(conn: &mut PgConnection) -> PgResult<(String, Strin
     }
 }
 
+/// Whoever held a connection has to connect anew: what he committed elsewhere since may be missing here, and only what
+/// comes before a connection is looked for.
+const NEW_GENERATION: &str = "with begun as
+    (update store_meta set generation = $1, file_id = $2 where id = 1 and file_id <> $2 returning id)
+    update lease set holder_user = null, holder_host = null, holder_pid = null
+    where exists (select from begun)";
+
 /// The server is another than before: a new generation, unless somebody else has begun it, or this login may not.
 pub(super) async fn begin_generation(conn: &mut PgConnection, identity: &str) {
-    let begun =
-        sqlx::query("update store_meta set generation = $1, file_id = $2 where id = 1 and file_id <> $2")
-            .bind(crate::store::new_id("g_"))
-            .bind(identity)
-            .persistent(false)
-            .execute(conn)
-            .await;
+    let begun = sqlx::query(NEW_GENERATION)
+        .bind(crate::store::new_id("g_"))
+        .bind(identity)
+        .persistent(false)
+        .execute(conn)
+        .await;
     if let Err(error) = begun {
         tracing::warn!(reason = super::explain::reason(&error), "the store is on another server now");
     }

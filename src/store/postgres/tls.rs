@@ -176,6 +176,11 @@ fn about_certificate(cause: &CertificateError) -> (String, &'static str) {
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
             (format!("its certificate does not hold yet ({cause})"), "Look at the clock of this host.")
         }
+        // As `openssl req -x509` makes it. The library tells it in no other way.
+        CertificateError::Other(other) if format!("{other:?}").contains("CaUsedAsEndEntity") => (
+            "its certificate is an authority's own (CA:TRUE)".to_owned(),
+            "Have the authority sign one for the server (CA:FALSE); sslrootcert then names the authority's.",
+        ),
         other => (
             format!("its certificate does not count ({other})"),
             "Have a certificate made that does: of version 3, for servers, with the host among its alternative names.",

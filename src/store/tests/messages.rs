@@ -141,8 +141,14 @@ async fn a_page_carries_its_mark_and_its_seam(bed: Bed) {
     let seams = store.seams(&room, Timestamp::from_ms(2000), Timestamp::from_ms(9000)).await.unwrap();
     assert_eq!((seams.len(), seams[0].recovered, seams[0].missing), (1, 2, Missing::ThreadReplies));
     assert_eq!(store.thread(&room, &"omt_1".parse().unwrap(), 10).await.unwrap().len(), 1);
-    store.advance_complete(&id, Timestamp::from_ms(3000), Timestamp::from_ms(8000)).await.unwrap();
-    store.advance_complete(&id, Timestamp::from_ms(8001), Timestamp::from_ms(9000)).await.unwrap();
+    let app = app("cli_a");
+    let super::super::Acquired::Ours { epoch, .. } = store.try_acquire(&app, None).await.unwrap() else {
+        panic!()
+    };
+    for (epoch, filled_to, to) in [(epoch, 3000, 8000), (epoch, 8001, 9000), (epoch + 1, 3000, 9500)] {
+        let (filled_to, to) = (Timestamp::from_ms(filled_to), Timestamp::from_ms(to));
+        store.advance_complete(&id, (&app, epoch), filled_to, to).await.unwrap();
+    }
     let (_, listed) = store.room(&room, &reader("ann")).await.unwrap().unwrap();
     assert_eq!(listed.complete_to, Some(Timestamp::from_ms(8000)));
 }
