@@ -125,6 +125,13 @@ impl Home {
         children.into_iter().map(finish).collect()
     }
 
+    /// The same for a command that reads all of a large store.
+    pub fn run_slowly(&self, args: &[&str]) -> Ran {
+        let mut command = self.command(args);
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        finish_within(PATIENCE * 10, child)
+    }
+
     pub fn run_with(&self, args: &[&str], environment: &[(&str, &str)]) -> Ran {
         let mut command = self.command(args);
         command.envs(environment.iter().copied());
@@ -154,7 +161,12 @@ impl Home {
 }
 
 /// Waits for a command, and kills it when it has hung.
-pub fn finish(mut child: Child) -> Ran {
+pub fn finish(child: Child) -> Ran {
+    finish_within(PATIENCE, child)
+}
+
+/// The same where it may take longer.
+pub fn finish_within(patience: Duration, mut child: Child) -> Ran {
     let read = |stream: Option<Box<dyn std::io::Read + Send>>| {
         std::thread::spawn(move || {
             let mut bytes = Vec::new();
@@ -166,7 +178,7 @@ pub fn finish(mut child: Child) -> Ran {
     };
     let stdout = read(child.stdout.take().map(|stream| Box::new(stream) as _));
     let stderr = read(child.stderr.take().map(|stream| Box::new(stream) as _));
-    let status = wait(&mut child);
+    let status = wait_within(patience, &mut child);
     let (stdout, stderr) = (stdout.join().unwrap(), stderr.join().unwrap());
     let Some(status) = status else { panic!("the command hung\nstdout: {stdout}\nstderr: {stderr}") };
     use std::os::unix::process::ExitStatusExt as _;
@@ -176,10 +188,14 @@ pub fn finish(mut child: Child) -> Ran {
 
 /// Waits for the end of a child; kills it and returns `None` when it takes too long.
 pub fn wait(child: &mut Child) -> Option<std::process::ExitStatus> {
+    wait_within(PATIENCE, child)
+}
+
+fn wait_within(patience: Duration, child: &mut Child) -> Option<std::process::ExitStatus> {
     let pid = child.id();
     let (done, watch) = mpsc::channel::<()>();
     let watchdog = std::thread::spawn(move || {
-        let is_late = watch.recv_timeout(PATIENCE) == Err(mpsc::RecvTimeoutError::Timeout);
+        let is_late = watch.recv_timeout(patience) == Err(mpsc::RecvTimeoutError::Timeout);
         if is_late {
             signal(pid, "KILL");
         }

@@ -60,10 +60,16 @@ pub fn ingest(engine: Engine, kills: u32, seed: u64) -> Row {
                 true => stage.holder(),
                 false => None,
             };
-            if let Some(follower) = followers.iter_mut().find(|one| Some(one.pid()) == held) {
+            if held.is_some() {
                 // Not always right after the question: at any instant of its work.
                 std::thread::sleep(Duration::from_millis(dice.below(200)));
-                follower.die_and_rise();
+            }
+            let follower = followers.iter_mut().find(|one| Some(one.pid()) == held);
+            let gateway = gateways.iter_mut().find(|one| Some(one.pid()) == held);
+            if follower.is_some() || gateway.is_some() {
+                follower.into_iter().for_each(Follower::die_and_rise);
+                gateway.into_iter().for_each(Gateway::die_and_rise);
+                set_bases(&gateways);
                 holders_killed += 1;
                 // The next one is to have brought something new.
                 heard_before = stage.acknowledged().len() + 5;

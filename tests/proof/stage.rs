@@ -157,7 +157,7 @@ impl Stage {
             None => self.sqlite_integrity(),
             Some(base) => base.runtime.block_on(postgres_integrity(&base.database)),
         };
-        let ran = self.home.run(&["store", "check", "--json"]);
+        let ran = self.home.run_slowly(&["store", "check", "--json"]);
         if ran.code == 0 {
             said
         } else {

@@ -117,9 +117,8 @@ fn handle(plan: &Plan, seed: u64, has_cables: bool) -> Row {
             blows += 1;
         }
     });
-    let mut row = judge(&bed, &load, &desks, plan, blows);
-    row.note = seen::summary(&desks);
-    row
+    let note = seen::summary(&desks);
+    Row { note, ..judge(&bed, &load, &desks, plan, blows) }
 }
 
 fn judge(bed: &Bed, load: &Load<'_>, desks: &[Desk<'_>], plan: &Plan, blows: u32) -> Row {
