@@ -58,10 +58,13 @@ pub(super) async fn bring_up_to_date(
 }
 
 pub(super) async fn version(conn: &mut Conn) -> Result<i64, StoreError> {
-    let found = q("pragma user_version").must(conn).await?.int(0)?;
-    let application = q("pragma application_id").must(conn).await?.int(0)?;
-    let is_new = found == 0 && application == 0;
-    if is_new && q("select count(*) from sqlite_master").must(conn).await?.int(0)? == 0 {
+    // In one statement: another process may be making it just now.
+    let row = q("select (select user_version from pragma_user_version),
+            (select application_id from pragma_application_id), (select count(*) from sqlite_master)")
+    .must(conn)
+    .await?;
+    let (found, application, tables) = (row.int(0)?, row.int(1)?, row.int(2)?);
+    if found == 0 && application == 0 && tables == 0 {
         return Ok(0);
     }
     if application != APPLICATION {
