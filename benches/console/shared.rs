@@ -259,7 +259,10 @@ async fn hear(store: &Store, cursor: &mut Seq) -> Vec<Duration> {
 }
 
 fn start(bed: &Bed) -> String {
-    bed.console_in_room(WIDE).leave("q");
+    let mut terminal = bed.console_in_room(WIDE);
+    // What is open is kept 2 s after the last key, and later where the store still folds in what it was filled with.
+    terminal.pass(Duration::from_secs(6));
+    terminal.leave("q");
     let (mut first, mut whole) = (Vec::new(), Vec::new());
     for _ in 0..STARTS {
         let mut terminal = bed.console(WIDE);
