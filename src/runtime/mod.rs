@@ -8,6 +8,7 @@ mod news;
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use tokio::{runtime::Handle, sync::mpsc};
@@ -45,6 +46,9 @@ struct Inner {
     linkings: Mutex<HashMap<EffectId, CancellationToken>>,
     live: Mutex<HashMap<IntegrationId, LiveHandle>>,
 }
+
+/// How long a quit waits for a busy store to keep the session.
+const LAST_WORD: Duration = Duration::from_secs(2);
 
 /// What the console is about: decides which news are worth loading.
 #[derive(Debug, Clone, Default)]
@@ -148,14 +152,22 @@ impl EffectSink for Runtime {
     fn perform(&self, effect: Effect) {
         let Effect::Ask { id, ask } = effect else { return };
         self.note(id, &ask);
-        self.spawn(|runtime| async move {
+        let is_last_word = matches!(ask, Ask::SaveSession(_));
+        let work = |runtime: Self| async move {
             let event = match runtime.answer(id, ask).await {
                 Ok(answer) => Event::Answered { id, answer: Box::new(answer) },
                 Err(fault) => Event::Failed { id, fault: Box::new(fault) },
             };
             lock(&runtime.inner.linkings).remove(&id);
             runtime.tell(event).await;
-        });
+        };
+        if is_last_word {
+            // Asked for as the console quits: what ends everything else would end it before it has begun.
+            let work = tokio::time::timeout(LAST_WORD, work(self.clone()));
+            self.inner.tasks.spawn_on(async move { drop(work.await) }, &self.inner.handle);
+        } else {
+            self.spawn(work);
+        }
     }
 }
 
