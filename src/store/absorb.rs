@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::{
     StoreError,
-    db::Tx,
+    db::{Taken, Tx},
     event,
     feed::{Change, ChangeKind},
     ingest::{FillKind, FillPage, Incoming, IngestItem, Ingested, NewSeam},
     person,
-    sql::{Value, q},
+    sql::{Bulk, Value, q},
 };
 use crate::core::{
     ids::{ChatId, IntegrationId, MessageId, Seq},
@@ -99,7 +99,8 @@ async fn write_seam(tx: &mut Tx<'_>, chat: &ChatId, seam: &NewSeam) -> Result<()
         .bind(missing_word(seam.missing))
         .run(tx)
         .await?;
-    tx.tell_at(seq, ChangeKind::Seam, &seq.to_string(), Some(chat)).await
+    tx.tell_at(seq, ChangeKind::Seam, &seq.to_string(), Some(chat));
+    Ok(())
 }
 
 /// As the store writes it.
@@ -111,20 +112,30 @@ pub(super) const fn missing_word(missing: Missing) -> &'static str {
     }
 }
 
-/// Columns of [`INSERT_MESSAGE`].
-pub(super) const MESSAGE_COLUMNS: usize = 17;
-/// Head of the insert of messages.
-pub(super) const INSERT_MESSAGE: &str = "insert into message (message_id, chat_id, created_at, seq, root_id, \
-     parent_id, thread_id, sender_id, sender_kind, msg_type, content, mentions, updated_at, edited, recalled, own, \
-     via)";
+/// The insert of messages, of rows as [`message_values`] writes them: each reckons its number from the last one taken,
+/// and what is too old to be kept is not stored again either.
+pub(super) fn insert_messages() -> Bulk {
+    Bulk::given(
+        "insert into message (message_id, chat_id, created_at, seq, root_id, parent_id, thread_id, sender_id,
+            sender_kind, msg_type, content, mentions, updated_at, edited, recalled, own, via)
+        select column1, column2, column3, column4 + (select seq from store_meta where id = 1), column5, column6,
+            column7, column8, column9, column10, column11, column12, column13, column14, column15, column16, column17",
+        MESSAGE_COLUMNS,
+        " where column3 >= coalesce((select kept_from from store_meta where id = 1), column3)
+        on conflict do nothing",
+    )
+}
 
-fn message_values(candidate: &Candidate<'_>, seq: Seq, values: &mut Vec<Value>) {
+const MESSAGE_COLUMNS: usize = 17;
+
+/// `behind`: its number from the last one taken on, 0 or less.
+fn message_values(candidate: &Candidate<'_>, behind: i64, values: &mut Vec<Value>) {
     let message = candidate.message;
     values.extend([
         (&message.message_id).into(),
         (&message.chat_id).into(),
         message.created_at.into(),
-        seq.into(),
+        behind.into(),
         message.root_id.as_ref().into(),
         message.parent_id.as_ref().into(),
         message.thread_id.as_ref().into(),
@@ -158,20 +169,21 @@ async fn messages(tx: &mut Tx<'_>, candidates: &[Candidate<'_>]) -> Result<Vec<I
     let firsts: Vec<usize> = (0..candidates.len())
         .filter(|at| candidates.get(*at).is_some_and(|c| first_of.get(&c.message.message_id) == Some(at)))
         .collect();
-    let (base, early_recalls, kept_from) = tx.take_numbers_and_notes(firsts.len()).await?;
+    let mut values = Vec::with_capacity(firsts.len() * MESSAGE_COLUMNS);
+    // The last one's number is the last that is taken.
+    for (at, behind) in firsts.iter().zip(1 - i64::try_from(firsts.len()).unwrap_or(i64::MAX)..) {
+        if let Some(candidate) = candidates.get(*at) {
+            message_values(candidate, behind, &mut values);
+        }
+    }
+    let insert = tx.db().texts.message.queries(tx.dialect(), values);
+    let (Taken { first, early_recalls, kept_from }, changed) =
+        tx.take_numbers_for(firsts.len(), insert).await?;
     let mut numbered: Vec<(usize, Seq)> =
-        firsts.iter().zip(base.0..).map(|(at, seq)| (*at, Seq(seq))).collect();
-    // What is too old to be kept is not stored again either.
+        firsts.iter().zip(first.0..).map(|(at, seq)| (*at, Seq(seq))).collect();
     if let Some(from) = kept_from {
         numbered.retain(|(at, _)| candidates.get(*at).is_some_and(|c| c.message.created_at >= from));
     }
-    let mut values = Vec::with_capacity(numbered.len() * MESSAGE_COLUMNS);
-    for (at, seq) in &numbered {
-        if let Some(candidate) = candidates.get(*at) {
-            message_values(candidate, *seq, &mut values);
-        }
-    }
-    let changed = tx.db().texts.message.run(tx, values).await?;
     let is_new = inserted(tx, candidates, &numbered, changed).await?;
 
     let mut answers = vec![Ingested::Duplicate; candidates.len()];
@@ -255,8 +267,8 @@ async fn after_insert(tx: &mut Tx<'_>, fresh: &[(&Candidate<'_>, Seq)]) -> Resul
         room.1 += i64::from(candidate.counts && !candidate.own);
         room.2 = room.2.max(message.created_at);
     }
-    tx.tell_all(changes).await?;
-    tx.db().texts.mention.later(tx, mentions).await?;
+    tx.tell_all(changes);
+    tx.db().texts.mention.later(tx, mentions);
     person::put(tx, &names).await?;
     for (chat, (integration, counted, last)) in rooms {
         if !tx.db().seen_rooms().contains(chat) {

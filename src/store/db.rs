@@ -13,7 +13,7 @@ use std::{
 use tokio::sync::{Mutex as AsyncMutex, OwnedSemaphorePermit, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
-pub(super) use super::tx::{Touch, Tx};
+pub(super) use super::tx::{Taken, Touch, Tx};
 use super::{
     StoreError, StoreUrl,
     feed::Recent,
@@ -86,11 +86,7 @@ impl Texts {
     fn new() -> Self {
         Self {
             feed: Bulk::rows("insert into feed (seq, what, key, chat_id)", 4, ""),
-            message: Bulk::rows(
-                super::absorb::INSERT_MESSAGE,
-                super::absorb::MESSAGE_COLUMNS,
-                " on conflict do nothing",
-            ),
+            message: super::absorb::insert_messages(),
             mention: Bulk::rows(
                 "insert into mention (chat_id, person, created_at, message_id)",
                 4,

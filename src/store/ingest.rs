@@ -1,13 +1,15 @@
 //! What comes from the platform: committed in groups, each thing once.
 
 use std::{
+    io,
     sync::{Arc, Mutex, PoisonError},
+    thread,
     time::Duration,
 };
 
 use tokio::{
+    runtime::Handle,
     sync::{mpsc, oneshot},
-    task::JoinHandle,
     time::{Instant, timeout_at},
 };
 
@@ -26,8 +28,11 @@ use crate::core::{
 /// Calls that may wait for the queue before callers wait themselves.
 const QUEUE: usize = 1024;
 
-/// How long a commit waits for as many as the last one had. One that had a single event waits for nothing.
+/// How long a commit waits for as many callers as there were of late. Where there was one, it waits for nothing.
 const GATHER: Duration = Duration::from_millis(1);
+
+/// So many callers at once are served in halves: one half's requests are read while the other's are committed.
+const CROWD: usize = 16;
 
 /// What comes in a stream by the long connection is committed at most so often, the first after a pause at
 /// once: no screen shows more frames than that, and each commit waits for the disk.
@@ -224,14 +229,25 @@ impl Job {
 /// within [`STREAM_PAUSE`] wait for each other.
 pub(super) struct Queue {
     jobs: Mutex<Option<mpsc::Sender<Job>>>,
-    worker: Mutex<Option<JoinHandle<()>>>,
+    /// Told nothing, and closed at the worker's end.
+    worker: Mutex<Option<oneshot::Receiver<()>>>,
 }
 
 impl Queue {
-    pub(super) fn start(db: Arc<Db>) -> Self {
+    /// The worker has a thread of its own: on one of the runtime's it would wait, between any two trips to the engine,
+    /// behind the requests that are being read there, and everybody who waits for a commit with it.
+    ///
+    /// # Errors
+    /// The system's, where it has no thread left.
+    pub(super) fn start(db: Arc<Db>) -> io::Result<Self> {
         let (jobs, inbox) = mpsc::channel(QUEUE);
-        let worker = tokio::spawn(work(db, inbox));
-        Self { jobs: Mutex::new(Some(jobs)), worker: Mutex::new(Some(worker)) }
+        let (end, worker) = oneshot::channel();
+        let runtime = Handle::current();
+        thread::Builder::new().name("store-writer".to_owned()).spawn(move || {
+            runtime.block_on(work(db, inbox));
+            drop(end);
+        })?;
+        Ok(Self { jobs: Mutex::new(Some(jobs)), worker: Mutex::new(Some(worker)) })
     }
 
     async fn submit(&self, job: impl FnOnce(Reply) -> Job) -> Result<Vec<Ingested>, StoreError> {
@@ -246,6 +262,7 @@ impl Queue {
         drop(self.jobs.lock().unwrap_or_else(PoisonError::into_inner).take());
         let worker = self.worker.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(worker) = worker {
+            // It says nothing, it ends.
             let _ = worker.await;
         }
     }
@@ -253,7 +270,7 @@ impl Queue {
 
 async fn work(db: Arc<Db>, mut inbox: mpsc::Receiver<Job>) {
     let mut ahead: Option<Job> = None;
-    let mut usual = 1;
+    let mut crowd = 1;
     let mut committed_at: Option<Instant> = None;
     let mut pause = STREAM_PAUSE;
     loop {
@@ -271,14 +288,14 @@ async fn work(db: Arc<Db>, mut inbox: mpsc::Receiver<Job>) {
         }
         // Who was answered by the last commit is about to send the next: a moment later one commit takes what
         // would be several, and a commit costs as much as many events.
+        let enough = if crowd < CROWD { crowd } else { crowd / 2 };
         let until = Instant::now() + GATHER;
-        while ahead.is_none() && group.jobs.len() < usual {
+        while ahead.is_none() && group.jobs.len() < enough {
             match timeout_at(until, inbox.recv()).await {
                 Ok(Some(job)) => ahead = group.add(job),
                 Ok(None) | Err(_) => break,
             }
         }
-        usual = group.jobs.len();
         if let Some(at) = committed_at {
             // A stream: those that follow within the pause share a commit.
             while ahead.is_none() && group.jobs.iter().all(Job::may_gather) {
@@ -288,8 +305,9 @@ async fn work(db: Arc<Db>, mut inbox: mpsc::Receiver<Job>) {
                 }
             }
         }
-        let rows = group.rows;
+        let (jobs, rows) = (group.jobs.len(), group.rows);
         commit_group(&db, group.jobs, &inbox).await;
+        crowd = jobs + inbox.len();
         let now = Instant::now();
         let since = committed_at.map_or(Duration::MAX, |at| now - at);
         let is_dense = rows as u128 * STREAM_PAUSE.as_micros() >= DENSE_ROWS * since.as_micros();

@@ -202,8 +202,13 @@ impl Store {
                 q("select session_user::text").must(&mut read).await?.string(0)?
             }
         };
+        let queue = Queue::start(Arc::clone(&db)).map_err(|error| StoreError::Engine {
+            doing: "open the store",
+            place: db.place.to_string(),
+            reason: format!("no thread to write with: {error}"),
+        })?;
         Ok(Self(View(Arc::new(Inner {
-            queue: Queue::start(Arc::clone(&db)),
+            queue,
             watcher: watch::Watcher::new(),
             keys: key::Keys::new(keys),
             identity,

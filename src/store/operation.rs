@@ -80,7 +80,7 @@ async fn write(tx: &mut Tx<'_>, operation: NewOperation) -> Result<Seq, StoreErr
     .bind(operation.hint)
     .run(tx)
     .await?;
-    tx.tell_at(seq, ChangeKind::Operation, &seq.to_string(), None).await?;
+    tx.tell_at(seq, ChangeKind::Operation, &seq.to_string(), None);
     Ok(seq)
 }
 

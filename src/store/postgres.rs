@@ -356,7 +356,7 @@ fn arguments(values: &[Value]) -> PgResult<PgArguments> {
             Value::Null(Type::Text) => arguments.add(None::<&str>),
             Value::Null(Type::Bytes) => arguments.add(None::<&[u8]>),
             Value::Int(value) => arguments.add(*value),
-            Value::Text(value) => arguments.add(value.as_str()),
+            Value::Text(value) => arguments.add(&**value),
             Value::Bytes(value) => arguments.add(value.as_slice()),
         }
         .map_err(sqlx::Error::Encode)?;

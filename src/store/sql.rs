@@ -22,8 +22,20 @@ pub(super) enum Value {
     /// PostgreSQL wants to know of what type there is nothing: a statement is prepared once for all values.
     Null(Type),
     Int(i64),
-    Text(String),
+    /// Shared: the engine takes it as it is.
+    Text(Arc<str>),
     Bytes(Vec<u8>),
+}
+
+impl Value {
+    const fn kind(&self) -> Type {
+        match self {
+            Self::Null(kind) => *kind,
+            Self::Int(_) => Type::Int,
+            Self::Text(_) => Type::Text,
+            Self::Bytes(_) => Type::Bytes,
+        }
+    }
 }
 
 /// The types of values and columns.
@@ -79,18 +91,18 @@ impl From<Timestamp> for Value {
 
 impl From<String> for Value {
     fn from(value: String) -> Self {
-        // No engine's text column holds U+0000.
-        if value.as_bytes().contains(&0) {
-            Self::Text(value.replace('\0', "\u{fffd}"))
-        } else {
-            Self::Text(value)
-        }
+        Self::from(value.as_str())
     }
 }
 
 impl From<&str> for Value {
     fn from(value: &str) -> Self {
-        Self::from(value.to_owned())
+        // No engine's text column holds U+0000.
+        if value.as_bytes().contains(&0) {
+            Self::Text(value.replace('\0', "\u{fffd}").into())
+        } else {
+            Self::Text(value.into())
+        }
     }
 }
 
@@ -110,7 +122,7 @@ macro_rules! id_values {
     ($($name:ident)*) => {$(
         impl From<&crate::core::ids::$name> for Value {
             fn from(id: &crate::core::ids::$name) -> Self {
-                Self::Text(id.as_str().to_owned())
+                Self::Text(id.as_str().into())
             }
         }
 
@@ -217,6 +229,46 @@ impl Query {
     /// Runs it; the first row that it must have.
     pub(super) async fn must(self, conn: &mut Conn) -> Result<Row, StoreError> {
         self.one(conn).await?.ok_or_else(|| StoreError::data("row", "it is missing"))
+    }
+}
+
+/// What statements brought that ran in one trip to the engine.
+pub(super) struct Answers {
+    /// The rows of all of them, one after the other.
+    pub(super) rows: Vec<Row>,
+    /// How many rows each changed.
+    pub(super) changed: Vec<u64>,
+}
+
+/// Runs statements one after the other, in one trip to the engine.
+pub(super) async fn together(conn: &mut Conn, queries: Vec<Query>) -> Result<Answers, StoreError> {
+    let Conn { engine, place, doing, ahead } = conn;
+    match engine {
+        Engine::Sqlite(conn) => {
+            let before = ahead.len();
+            ahead.extend(queries);
+            let Some(last) = ahead.pop() else {
+                return Ok(Answers { rows: Vec::new(), changed: Vec::new() });
+            };
+            let query = sqlite::joined(ahead, last);
+            let answers = sqlite::each(conn, query).await;
+            let (rows, mut changed) = answers.map_err(|error| sqlite::explain(error, doing, place))?;
+            changed.drain(..before.min(changed.len()));
+            Ok(Answers { rows: rows.into_iter().map(Row::Sqlite).collect(), changed })
+        }
+        Engine::Postgres(conn) => {
+            let answers = Box::pin(async {
+                conn.ask_each(ahead).await?;
+                let mut answers = Answers { rows: Vec::new(), changed: Vec::with_capacity(queries.len()) };
+                for query in &queries {
+                    let answer = conn.ask(query).await?;
+                    answers.rows.extend(answer.rows.into_iter().map(Row::Postgres));
+                    answers.changed.push(answer.changed);
+                }
+                Ok(answers)
+            });
+            answers.await.map_err(|error| postgres::explain(error, doing, place))
+        }
     }
 }
 
@@ -348,12 +400,10 @@ impl Row {
     }
 }
 
-/// How many rows one statement carries: 64 is right for both engines, a handful is what a steady stream
-/// brings at once, and the few fixed sizes keep the number of prepared texts small.
-const SIZES: [usize; 8] = [64, 32, 16, 8, 4, 3, 2, 1];
-
-/// Values of a statement that may wait for the next.
-const MOST_LATER: usize = 16;
+/// How many rows one statement carries: 64 is right for both engines, and the few fixed sizes keep the number of
+/// prepared texts small. A size is filled up with nothings, which costs less than a second trip to the engine.
+const SIZES: [usize; 7] = [1, 2, 4, 8, 16, 32, MOST_ROWS];
+const MOST_ROWS: usize = 64;
 
 /// A statement over many rows (or many values of one list).
 #[derive(Debug)]
@@ -362,7 +412,7 @@ pub(super) struct Bulk {
     tail: &'static str,
     fixed: usize,
     columns: usize,
-    is_list: bool,
+    shape: Shape,
     /// Made as they are needed.
     sqlite: Texts,
     postgres: Texts,
@@ -370,13 +420,31 @@ pub(super) struct Bulk {
 
 type Texts = [OnceLock<Arc<str>>; SIZES.len()];
 
+/// Where the values of a [`Bulk`] stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    /// After an `in`.
+    List,
+    /// Each is what is inserted.
+    Rows,
+    /// As `column1`, `column2` … of rows to select from.
+    Given,
+}
+
 impl Bulk {
-    /// `head` values `($1, $2), …` `tail`: an insert.
+    /// `head` and the rows `($1, $2), …` as they are, then `tail`: an insert, of whose rows the first column is never
+    /// null.
     pub(super) fn rows(head: &'static str, columns: usize, tail: &'static str) -> Self {
-        Self { columns, is_list: false, ..Self::list(head, tail) }
+        Self { columns, shape: Shape::Rows, ..Self::list(head, tail) }
     }
 
-    /// `head` `($1, $2, …)` `tail`: what follows an `in`.
+    /// `head` from the rows `($1, $2), …` with the columns `column1`, `column2` …, then `tail`: a select, which has to
+    /// leave out the rows of which all columns are null.
+    pub(super) fn given(head: &'static str, columns: usize, tail: &'static str) -> Self {
+        Self { columns, shape: Shape::Given, ..Self::list(head, tail) }
+    }
+
+    /// `head` `($1, $2, …)` `tail`: what follows an `in`; some of the values may be null.
     pub(super) fn list(head: &'static str, tail: &'static str) -> Self {
         Self::list_after(0, head, tail)
     }
@@ -388,27 +456,35 @@ impl Bulk {
             tail,
             fixed,
             columns: 1,
-            is_list: true,
+            shape: Shape::List,
             sqlite: Texts::default(),
             postgres: Texts::default(),
         }
     }
 
     fn build(&self, size: usize, mark: impl Fn(&mut String, usize)) -> Arc<str> {
-        let Self { head, tail, fixed, columns, .. } = *self;
-        let mut text = String::with_capacity(head.len() + tail.len() + size * columns * 6);
+        let Self { head, tail, fixed, columns, shape, .. } = *self;
+        let mut text = String::with_capacity(head.len() + tail.len() + size * columns * 6 + 64);
         text.push_str(head);
-        text.push_str(if self.is_list { " (" } else { " values (" });
+        if shape == Shape::Rows {
+            let names: Vec<String> = (1..=columns).map(|column| format!("column{column}")).collect();
+            text.push_str(&format!(" select {}", names.join(", ")));
+        }
+        text.push_str(if shape == Shape::List { " (" } else { " from (values (" });
         for row in 0..size {
             if row > 0 {
-                text.push_str(if self.is_list { ", " } else { "), (" });
+                text.push_str(if shape == Shape::List { ", " } else { "), (" });
             }
             for column in 1..=columns {
                 text.push_str(if column == 1 { "" } else { ", " });
                 mark(&mut text, fixed + row * columns + column);
             }
         }
-        text.push(')');
+        text.push_str(match shape {
+            Shape::List => ")",
+            Shape::Rows => ")) as given where column1 is not null",
+            Shape::Given => ")) as given",
+        });
         text.push_str(tail);
         text.into()
     }
@@ -428,30 +504,30 @@ impl Bulk {
     }
 
     /// The statements that together carry `values`, row after row; the fixed values stand first, once.
-    fn queries(&self, dialect: Dialect, mut values: Vec<Value>) -> Vec<Query> {
+    pub(super) fn queries(&self, dialect: Dialect, mut values: Vec<Value>) -> Vec<Query> {
         let fixed: Vec<Value> = values.drain(..self.fixed.min(values.len())).collect();
+        let nothings: Vec<Value> =
+            values.iter().take(self.columns).map(|value| Value::Null(value.kind())).collect();
         let mut values = values.into_iter();
         let mut queries = Vec::new();
         loop {
-            let left = values.len() / self.columns;
-            let Some((at, size)) = (0..).zip(SIZES).find(|(_, size)| *size <= left) else { return queries };
-            let Some(text) = self.text(dialect, at, size) else { return queries };
-            let values = fixed.iter().cloned().chain(values.by_ref().take(size * self.columns)).collect();
-            queries.push(Query { text, values });
+            let rows = (values.len() / self.columns).min(MOST_ROWS);
+            let Some((at, size)) = (0..).zip(SIZES).find(|(_, size)| *size >= rows) else { return queries };
+            let Some(text) = self.text(dialect, at, size).filter(|_| rows > 0) else { return queries };
+            let mut filled = Vec::with_capacity(fixed.len() + size * self.columns);
+            filled.extend(fixed.iter().cloned());
+            filled.extend(values.by_ref().take(rows * self.columns));
+            for _ in rows..size {
+                filled.extend(nothings.iter().cloned());
+            }
+            queries.push(Query { text, values: filled });
         }
     }
 
-    /// The same as [`Query::later`]; of many statements only the last few.
-    pub(super) async fn later(&self, conn: &mut Conn, values: Vec<Value>) -> Result<(), StoreError> {
-        for query in self.queries(conn.dialect(), values) {
-            // Long ones are prepared once each; joined to whatever comes next they would be prepared anew.
-            if query.values.len() > MOST_LATER {
-                query.run(conn).await?;
-            } else {
-                query.later(conn);
-            }
-        }
-        Ok(())
+    /// The same as [`Query::later`].
+    pub(super) fn later(&self, conn: &mut Conn, values: Vec<Value>) {
+        let queries = self.queries(conn.dialect(), values);
+        conn.ahead.extend(queries);
     }
 
     /// Runs over all values; the number of rows changed.
@@ -487,17 +563,29 @@ mod tests {
         for rows in [0usize, 1, 3, 4, 5, 63, 64, 65, 200] {
             let values: Vec<Value> = (0..i64::try_from(rows).unwrap() * 2).map(Value::Int).collect();
             let queries = bulk.queries(Dialect::Sqlite, values.clone());
-            let carried: Vec<Value> = queries.into_iter().flat_map(|query| query.values).collect();
+            let mut carried: Vec<Value> = queries.into_iter().flat_map(|query| query.values).collect();
+            // What fills a statement up is null, of the type of its column.
+            let filling = carried.split_off(values.len());
+            assert!(filling.len() <= values.len());
+            assert!(filling.iter().all(|value| *value == Value::Null(Type::Int)), "{filling:?}");
             assert_eq!(carried, values);
         }
         let first = |bulk: &Bulk, dialect, count| {
             text(&bulk.queries(dialect, vec![Value::Int(0); count])[0]).to_owned()
         };
-        let insert = |marks: &str| format!("insert into t (a, b) values {marks} on conflict do nothing");
+        let insert = |marks: &str| {
+            format!(
+                "insert into t (a, b) select column1, column2 from (values {marks}) as given \
+                 where column1 is not null on conflict do nothing"
+            )
+        };
         assert_eq!(first(&bulk, Dialect::Sqlite, 4), insert("(?, ?), (?, ?)"));
         assert_eq!(first(&bulk, Dialect::Postgres, 4), insert("($1, $2), ($3, $4)"));
+        let given = Bulk::given("select column2", 2, " order by column1");
+        let select = "select column2 from (values (?, ?)) as given order by column1";
+        assert_eq!(first(&given, Dialect::Sqlite, 2), select);
         let list = Bulk::list("select a from t where a in", " order by a");
-        assert_eq!(first(&list, Dialect::Sqlite, 3), "select a from t where a in (?, ?, ?) order by a");
+        assert_eq!(first(&list, Dialect::Sqlite, 3), "select a from t where a in (?, ?, ?, ?) order by a");
         let list = Bulk::list_after(1, "delete from t where a = $1 and b in", "");
         for dialect in [Dialect::Sqlite, Dialect::Postgres] {
             assert_eq!(first(&list, dialect, 3), "delete from t where a = $1 and b in ($2, $3)");
@@ -506,6 +594,6 @@ mod tests {
 
     #[test]
     fn no_text_carries_a_zero() {
-        assert_eq!(Value::from("a\0b"), Value::Text("a\u{fffd}b".to_owned()));
+        assert_eq!(Value::from("a\0b"), Value::Text("a\u{fffd}b".into()));
     }
 }

@@ -11,7 +11,7 @@ use std::{
 
 use futures_util::TryStreamExt as _;
 use sqlx::{
-    AssertSqlSafe, ConnectOptions, Connection, Decode, Executor, Row as _, Sqlite, Type,
+    AssertSqlSafe, ConnectOptions, Connection, Decode, Either, Executor, Row as _, Sqlite, Type,
     sqlite::{SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteSynchronous},
 };
 
@@ -224,15 +224,21 @@ fn write_renumbered(to: &mut String, text: &str, by: usize) {
 
 /// The rows that the last statement changed.
 pub(super) async fn run(conn: &mut SqliteConn, query: Query) -> SqliteResult<u64> {
+    Ok(each(conn, query).await?.1.pop().unwrap_or_default())
+}
+
+/// The rows of all statements, and how many each changed. One that can change nothing tells what the connection's last
+/// change was: it is not asked.
+pub(super) async fn each(conn: &mut SqliteConn, query: Query) -> SqliteResult<(Vec<SqliteRow>, Vec<u64>)> {
     let mut answers = conn.fetch_many(prepared(query)?);
-    let mut changed = 0;
-    // Each statement tells what the connection's last change was: of the ones before, it is not asked.
+    let (mut rows, mut changed) = (Vec::new(), Vec::new());
     while let Some(answer) = answers.try_next().await? {
-        if let sqlx::Either::Left(done) = answer {
-            changed = done.rows_affected();
+        match answer {
+            Either::Left(done) => changed.push(done.rows_affected()),
+            Either::Right(row) => rows.push(row),
         }
     }
-    Ok(changed)
+    Ok((rows, changed))
 }
 
 pub(super) async fn all(conn: &mut SqliteConn, query: Query) -> SqliteResult<Vec<SqliteRow>> {

@@ -104,7 +104,7 @@ impl Table {
             values.push(
                 match kind {
                     Type::Int => row.opt_int(at)?.map(Value::Int),
-                    Type::Text => row.opt_string(at)?.map(Value::Text),
+                    Type::Text => row.opt_text(at)?.map(|text| Value::Text(text.into())),
                     Type::Bytes => row.opt_bytes(at)?.map(|bytes| Value::Bytes(bytes.to_vec())),
                 }
                 .unwrap_or(Value::Null(*kind)),

@@ -9,7 +9,7 @@ use super::{
     db::{Db, Home, ReadConn},
     feed::{Change, ChangeKind},
     postgres,
-    sql::{Conn, Engine, q},
+    sql::{Conn, Engine, Query, q, together},
 };
 use crate::core::{
     ids::{ChatId, Seq},
@@ -18,6 +18,11 @@ use crate::core::{
 
 /// Begins a transaction on SQLite: with the lock, so that what it reads stays as it is.
 const BEGIN: &str = "begin immediate";
+
+/// Whether it is more than a word that goes with the first statement.
+fn has_begun(ahead: &[Query]) -> bool {
+    ahead.first().is_none_or(|first| first.text.as_str() != BEGIN)
+}
 
 /// A change that waits for nobody.
 pub(super) enum Touch<'a> {
@@ -73,6 +78,16 @@ struct Told {
     changes: Vec<Change>,
 }
 
+/// Numbers of the feed, and what is read with them.
+pub(super) struct Taken {
+    /// The first of the numbers.
+    pub(super) first: Seq,
+    /// Recalls that wait for their message.
+    pub(super) early_recalls: i64,
+    /// The instant from which on messages are kept; `None`: for ever.
+    pub(super) kept_from: Option<Timestamp>,
+}
+
 impl<'a> Tx<'a> {
     /// Begins it on the connection that writes, which it has for itself.
     pub(super) async fn begin(db: &'a Db, slot: OwnedMutexGuard<Option<Conn>>) -> Result<Self, StoreError> {
@@ -107,25 +122,27 @@ impl<'a> Tx<'a> {
 
     /// Takes `count` numbers of the feed; the first of them. They become visible with the commit.
     pub(super) async fn take_numbers(&mut self, count: usize) -> Result<Seq, StoreError> {
-        Ok(self.take_numbers_and_notes(count).await?.0)
+        Ok(self.take_numbers_for(count, Vec::new()).await?.0.first)
     }
 
-    /// The same, with the number of recalls that wait for their message, and the instant from which on messages
-    /// are kept.
-    pub(super) async fn take_numbers_and_notes(
+    /// The same; statements that reckon with the numbers go in the same trip. How many rows these changed together.
+    pub(super) async fn take_numbers_for(
         &mut self,
         count: usize,
-    ) -> Result<(Seq, i64, Option<Timestamp>), StoreError> {
+        statements: Vec<Query>,
+    ) -> Result<(Taken, u64), StoreError> {
         let count = i64::try_from(count).unwrap_or(i64::MAX);
-        let row =
-            q("update store_meta set seq = seq + $1 where id = 1 returning seq, early_recalls, kept_from")
-                .bind(count)
-                .must(self)
-                .await?;
+        let take =
+            q("update store_meta set seq = seq + $1 where id = 1 returning seq, early_recalls, kept_from");
+        let queries = std::iter::once(take.bind(count)).chain(statements).collect();
+        let answers = together(self, queries).await?;
+        let row = answers.rows.first().ok_or_else(|| StoreError::data("row", "it is missing"))?;
         let last = Seq(row.int(0)?);
         let before = self.told.numbers.map_or(Seq(last.0 - count), |(before, _)| before);
         self.told.numbers = Some((before, last));
-        Ok((Seq(last.0 - count + 1), row.int(1)?, row.opt_at(2)?))
+        let first = Seq(last.0 - count + 1);
+        let taken = Taken { first, early_recalls: row.int(1)?, kept_from: row.opt_at(2)? };
+        Ok((taken, answers.changed.iter().skip(1).sum()))
     }
 
     /// Writes one row of the feed.
@@ -136,23 +153,17 @@ impl<'a> Tx<'a> {
         chat: Option<&ChatId>,
     ) -> Result<Seq, StoreError> {
         let seq = self.take_numbers(1).await?;
-        self.tell_at(seq, what, key, chat).await?;
+        self.tell_at(seq, what, key, chat);
         Ok(seq)
     }
 
     /// Writes one row of the feed under a number that was taken before.
-    pub(super) async fn tell_at(
-        &mut self,
-        seq: Seq,
-        what: ChangeKind,
-        key: &str,
-        chat: Option<&ChatId>,
-    ) -> Result<(), StoreError> {
-        self.tell_all(vec![Change { seq, what, key: key.to_owned(), chat_id: chat.cloned() }]).await
+    pub(super) fn tell_at(&mut self, seq: Seq, what: ChangeKind, key: &str, chat: Option<&ChatId>) {
+        self.tell_all(vec![Change { seq, what, key: key.to_owned(), chat_id: chat.cloned() }]);
     }
 
     /// Writes rows of the feed under numbers that were taken before.
-    pub(super) async fn tell_all(&mut self, changes: Vec<Change>) -> Result<(), StoreError> {
+    pub(super) fn tell_all(&mut self, changes: Vec<Change>) {
         let mut values = Vec::with_capacity(changes.len() * 4);
         for change in &changes {
             values.extend([
@@ -163,7 +174,7 @@ impl<'a> Tx<'a> {
             ]);
         }
         self.told.changes.extend(changes);
-        self.db.texts.feed.later(self, values).await
+        self.db.texts.feed.later(self, values);
     }
 
     /// Commits, then wakes who waits: here and in other processes.
@@ -172,6 +183,8 @@ impl<'a> Tx<'a> {
         let head = told.numbers.map(|(_, head)| head);
         let Conn { engine, place, doing, ahead } = &mut *self;
         match engine {
+            // There is nothing to keep.
+            Engine::Sqlite(_) if ahead.len() == 1 && !has_begun(ahead) => ahead.clear(),
             Engine::Sqlite(_) => drop(q("commit").run(&mut self).await?),
             Engine::Postgres(conn) => {
                 Box::pin(conn.ask_each(ahead))
@@ -215,7 +228,7 @@ impl Drop for Tx<'_> {
     fn drop(&mut self) {
         let Some(mut slot) = self.slot.take() else { return };
         if let Some(conn) = slot.as_mut() {
-            let has_begun = conn.ahead.first().is_none_or(|first| first.text.as_str() != BEGIN);
+            let has_begun = has_begun(&conn.ahead);
             conn.ahead.clear();
             if !has_begun {
                 return;

@@ -40,8 +40,12 @@ pub async fn read_all(url: &StoreUrl) -> Result<(Vec<TableSum>, AllRows), Ledger
             match row.as_slice() {
                 // A bucket that was only made to be locked is none yet.
                 [Value::Text(_), Value::Bytes(state), _] if state.is_empty() => {}
-                [Value::Text(key), Value::Bytes(state), _] => all.buckets.push((key.clone(), state.clone())),
-                [Value::Text(app), Value::Text(tenant)] => all.apps.push((app.clone(), tenant.clone())),
+                [Value::Text(key), Value::Bytes(state), _] => {
+                    all.buckets.push((key.to_string(), state.clone()))
+                }
+                [Value::Text(app), Value::Text(tenant)] => {
+                    all.apps.push((app.to_string(), tenant.to_string()))
+                }
                 [Value::Text(app), Value::Int(minute), calls @ Value::Int(_)] => {
                     let calls = std::slice::from_ref(calls);
                     all.counts.push(count(table.shown, app, (*minute, MINUTE_MS), "", calls));

@@ -134,7 +134,7 @@ macro_rules! read {
             let mut values = Vec::with_capacity($table.columns.len());
             for (at, (_, kind)) in $table.columns.iter().enumerate() {
                 values.push(match kind {
-                    Type::Text => Value::Text(row.try_get(at)?),
+                    Type::Text => Value::Text(row.try_get::<&str, _>(at)?.into()),
                     Type::Int => Value::Int(row.try_get(at)?),
                     Type::Bytes => Value::Bytes(row.try_get(at)?),
                 });
@@ -153,7 +153,7 @@ macro_rules! write {
             let mut query = sqlx::query(AssertSqlSafe(text.clone()));
             for value in row {
                 query = match value {
-                    Value::Text(text) => query.bind(text.clone()),
+                    Value::Text(text) => query.bind(text.to_string()),
                     Value::Int(number) => query.bind(*number),
                     Value::Bytes(bytes) => query.bind(bytes.clone()),
                     Value::Null(_) => query,

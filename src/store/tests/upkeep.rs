@@ -75,7 +75,7 @@ fn rows_of(table: &Table, count: usize) -> Vec<Value> {
                     // A press is of an integration that is there.
                     let column =
                         if table.name == "press" && *column == "integration_id" { "id" } else { column };
-                    Value::Text(format!("{case}{column} '{number}' 值班\u{1f6a8}"))
+                    Value::from(format!("{case}{column} '{number}' 值班\u{1f6a8}"))
                 }
                 (_, Type::Bytes) => Value::Bytes(vec![0, 255, u8::try_from(number % 256).unwrap()]),
             });
