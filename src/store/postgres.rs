@@ -32,6 +32,7 @@ pub(super) use self::{
 };
 use super::{
     StoreError,
+    feed::Change,
     schema::newest,
     sql::{Query, Text, Type, Value},
 };
@@ -201,8 +202,13 @@ impl PgConn {
         Ok(())
     }
 
-    /// Commits, and tells who listens that the feed reaches to `head`.
-    pub(super) async fn commit(&mut self, head: Option<Seq>) -> Result<(), Uncommitted> {
+    /// Commits, and tells who listens that the feed reaches to `head`. `witness`: a change that is in the feed once it
+    /// is committed, where there is one.
+    pub(super) async fn commit(
+        &mut self,
+        head: Option<Seq>,
+        witness: Option<&Change>,
+    ) -> Result<(), Uncommitted> {
         let Inside::Transaction(number) = self.inside else {
             let reason = "a statement of the transaction failed before".to_owned();
             return Err(Uncommitted::Undone(sqlx::Error::Protocol(reason)));
@@ -219,25 +225,40 @@ impl PgConn {
             }
             Err(error) if explain::is_broken(&error) => {
                 self.inside = Inside::Nothing;
-                self.look_for(number, error).await
+                self.look_for(number, witness, error).await
             }
             Err(error) => Err(Uncommitted::Undone(error)),
         }
     }
 
-    /// The answer to a commit was lost with its connection: the database knows what became of it.
-    async fn look_for(&mut self, number: i64, lost: sqlx::Error) -> Result<(), Uncommitted> {
+    /// The answer to a commit was lost with its connection: the database knows what became of it. One that crashed gives
+    /// the numbers of the transactions that it lost once more: then another's may be committed, and the witness is not
+    /// there.
+    pub(super) async fn look_for(
+        &mut self,
+        number: i64,
+        witness: Option<&Change>,
+        lost: sqlx::Error,
+    ) -> Result<(), Uncommitted> {
         let identity = self.home.identity();
-        let text = format!("select txid_status({number})");
+        // Two statements: the second sees everything that was committed when the first said so.
+        let text =
+            format!("select txid_status({number}); select count(*) from feed where {}", is_it(witness));
         let found = timeout(DOUBT, async {
             loop {
                 let answer = self.call(Call::Script(&text), PATIENCE).await;
-                let status = answer.ok().and_then(|answer| {
-                    answer.rows.first().and_then(|row| self::text(row, 0).ok().flatten().map(str::to_owned))
-                });
-                match status.as_deref() {
-                    Some("in progress") | None => tokio::time::sleep(Duration::from_millis(100)).await,
-                    Some(status) => return status == "committed",
+                if answer.as_ref().is_err_and(explain::is_about_future) {
+                    return false;
+                }
+                let told = |rows: &[PgRow]| {
+                    let status = self::text(rows.first()?, 0).ok()??.to_owned();
+                    Some((status, int(rows.get(1)?, 0).ok()?? > 0))
+                };
+                match answer.ok().and_then(|answer| told(&answer.rows)) {
+                    Some((status, is_there)) if status != "in progress" => {
+                        return status == "committed" && (is_there || witness.is_none());
+                    }
+                    _ => tokio::time::sleep(Duration::from_millis(100)).await,
                 }
             }
         })
@@ -299,6 +320,14 @@ impl PgConn {
         }
         done
     }
+}
+
+/// The condition for a row of the feed to be this change; for none where there is no change.
+fn is_it(change: Option<&Change>) -> String {
+    let Some(Change { seq, key, .. }) = change else { return "false".to_owned() };
+    // In digits: a script has no values to bind, and a key may have any letter.
+    let key: String = key.bytes().map(|byte| format!("{byte:02x}")).collect();
+    format!("seq = {seq} and convert_to(key, 'UTF8') = decode('{key}', 'hex')")
 }
 
 /// Why a commit did not go through.

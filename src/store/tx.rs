@@ -190,7 +190,8 @@ impl<'a> Tx<'a> {
                 Box::pin(conn.ask_each(ahead))
                     .await
                     .map_err(|error| postgres::explain(error, doing, place))?;
-                Box::pin(conn.commit(head)).await.map_err(|error| error.explain(doing, place))?;
+                let witness = told.changes.last();
+                Box::pin(conn.commit(head, witness)).await.map_err(|error| error.explain(doing, place))?;
             }
         }
         if let Some((before, head)) = told.numbers {

@@ -44,6 +44,11 @@ pub(super) fn is_about_pooler(error: &sqlx::Error) -> bool {
     matches!(code(error).as_str(), "26000" | "42P05")
 }
 
+/// Whether it was asked about a transaction whose number was not given yet: after a crash, one that was lost.
+pub(super) fn is_about_future(error: &sqlx::Error) -> bool {
+    code(error) == "22023"
+}
+
 /// Whether something in front of the database takes no settings.
 pub(super) fn is_startup_refused(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(|error| error.message().contains("startup parameter"))

@@ -5,7 +5,12 @@ use std::time::Duration;
 use sqlx::Connection as _;
 
 use super::{
-    super::{Anchor, ChangeKind, Seen, test_postgres as postgres},
+    super::{
+        Anchor, Change, ChangeKind, Seen,
+        postgres::{PgHome, Uncommitted, int},
+        sql::q,
+        test_postgres as postgres,
+    },
     *,
 };
 use crate::core::error::{Kind, Problem};
@@ -169,6 +174,31 @@ async fn nothing_acknowledged_is_lost_when_the_database_dies() {
     let mut wanted: Vec<MessageId> = acknowledged.into_iter().map(message_id).collect();
     wanted.sort();
     assert_eq!(stored, wanted, "acknowledged = stored = once");
+}
+
+/// A database that crashed gives the numbers of the transactions that it lost to others: whose is committed is told by
+/// what was written, and one that was never heard of was not.
+#[tokio::test]
+async fn a_commit_whose_answer_was_lost_is_told_from_anothers_with_its_number() {
+    let Some(bed) = Bed::postgres().await else { return };
+    let store = bed.open().await;
+    let id = integration(&store).await;
+    store.ingest(vec![item(&id, message(1, &chat(1), 1000))]).await.unwrap();
+    let told = store.changes(crate::core::ids::Seq(0), 100).await.unwrap().pop().unwrap();
+    let anothers = Change { key: "om_o'ther\\".to_owned(), ..told.clone() };
+
+    let StoreUrl::Postgres(url) = &bed.url else { panic!("not a database") };
+    let home = Arc::new(PgHome::new(url, &holder("ann"), Hand::new()).unwrap());
+    let mut conn = home.connection();
+    let number = conn.ask(&q("select txid_current() as number")).await.unwrap();
+    let number = int(&number.rows[0], 0).unwrap().unwrap();
+    let lost = || sqlx::Error::WorkerCrashed;
+    conn.look_for(number, Some(&told), lost()).await.unwrap();
+    conn.look_for(number, None, lost()).await.unwrap();
+    for (number, witness) in [(number, &anothers), (number + 1_000, &told)] {
+        let found = conn.look_for(number, Some(witness), lost()).await.unwrap_err();
+        assert!(matches!(found, Uncommitted::Undone(_)), "{found:?}");
+    }
 }
 
 /// The head of the feed once it is at least that far.
