@@ -8,6 +8,9 @@
 // What tests begin with is compiled into those of the library too, and names it as the others do.
 #[cfg(test)]
 extern crate self as larkdeck;
+#[cfg(test)]
+#[path = "../tests/common/deck.rs"]
+mod test_deck;
 
 pub mod app;
 pub mod cli;

@@ -4,6 +4,8 @@
 mod answer;
 mod convert;
 mod news;
+#[cfg(test)]
+mod quit_test;
 
 use std::{
     collections::HashMap,

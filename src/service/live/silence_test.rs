@@ -1,8 +1,5 @@
 //! A room that was disbanded without a word is found, by one call, once it is silent for longer than usual.
 
-#[path = "../../../tests/common/deck.rs"]
-mod deck;
-
 use std::{
     sync::{Arc, Mutex},
     time::{Duration, Instant},
@@ -26,6 +23,7 @@ use crate::{
         time::{Clock, SystemClock, Timestamp},
     },
     sim::{Scenario, Sim, SimOptions, Speech},
+    test_deck,
 };
 
 /// The machine's clocks, set ahead by hand.
@@ -48,10 +46,13 @@ async fn a_room_disbanded_without_a_word_is_found_when_it_falls_silent() {
     let chat: ChatId = control.chats()[0].0.parse().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let clock = Arc::new(Ahead::default());
-    let opening =
-        Opening { key: KeyOrigin::Ephemeral, clock: clock.clone(), ..deck::opening(folder.path(), "ann") };
+    let opening = Opening {
+        key: KeyOrigin::Ephemeral,
+        clock: clock.clone(),
+        ..test_deck::opening(folder.path(), "ann")
+    };
     let deck = opening.open().await.unwrap();
-    let id = deck::connect(&deck, access, Receive::LongConnection).await;
+    let id = test_deck::connect(&deck, access, Receive::LongConnection).await;
     deck.refresh_rooms(&id).await.unwrap();
     for text in ["one", "two", "three"] {
         control.say(&Speech { chat: chat.to_string(), text: text.into(), ..Speech::default() }).unwrap();
