@@ -227,8 +227,8 @@ pub(super) async fn run(conn: &mut SqliteConn, query: Query) -> SqliteResult<u64
     Ok(each(conn, query).await?.1.pop().unwrap_or_default())
 }
 
-/// The rows of all statements, and how many each changed. One that can change nothing tells what the connection's last
-/// change was: it is not asked.
+/// The rows of all statements, and how many each changed; of one that can change nothing, whatever the connection changed
+/// last.
 pub(super) async fn each(conn: &mut SqliteConn, query: Query) -> SqliteResult<(Vec<SqliteRow>, Vec<u64>)> {
     let mut answers = conn.fetch_many(prepared(query)?);
     let (mut rows, mut changed) = (Vec::new(), Vec::new());
